@@ -1,0 +1,1 @@
+"""Reads `model.tflite` (checked, hostile input) and writes the Graph level."""

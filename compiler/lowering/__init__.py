@@ -1,0 +1,1 @@
+"""Reads the Plan level and writes the Program level: one module an operator family."""

@@ -1,0 +1,152 @@
+"""Plan level: where everything lives, and when.
+
+Written by the planners of this package, read by `lowering`. A plan is a list of steps in
+execution order; a step is one frozen dataclass of its operator family (`ConvolutionStep`,
+`GlobalPoolStep`, ...) that subclasses `Step` and carries every decision the lowering needs,
+so that a lowering only writes instructions down.
+
+Units: narrow memory in 4-byte words, wide memory in 256-byte lines; both per tile.
+Facts: docs/format/memory.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..errors import InternalError
+from ..release import Release
+
+TILES = 16
+WIDE_LINES = 2080
+"""Lines of a tile's wide memory: parameters grow from 0 up, transient blocks from here down."""
+NARROW_WORDS = 196608 // 4
+"""Words of a tile's narrow memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class NarrowBuffer:
+    """A request to the narrow-memory allocator: alive in steps first..last (inclusive).
+
+    `rank` orders classes of buffers (tensors 0, scratch of one step 1, ...) before size.
+    """
+
+    name: str
+    words: int
+    first: int
+    last: int
+    rank: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Parameter data of one layer, in the chip's layout (docs/format/parameters.md).
+
+    kind: "convolution", "depthwise" (4-lane packed layers), "fully_connected" or "table".
+    lanes: lanes of a wide line the layer uses (16, 32, 48 or 64).
+    headers: names of its header vectors in order, out of "scale", "bias", "zero_point".
+    blocks: output blocks that live on tiles of their own (fully connected), else 1.
+    spread: words per tile when the segment is cut over the tiles (softmax tables), else ().
+    """
+
+    op: int
+    kind: str
+    data: bytes
+    lanes: int
+    headers: tuple[str, ...] = ()
+    blocks: int = 1
+    spread: tuple[int, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Length in 64-byte rows, the unit of the ring bus and of the host stream."""
+        return len(self.data) // 64
+
+    def lines(self, rows: int | None = None) -> int:
+        """Wide lines that `rows` (default: all) 64-byte rows take."""
+        count = self.rows if rows is None else rows
+        return -(-count * 16 // self.lanes)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of wide lines of one segment on one tile."""
+
+    tile: int
+    lines: int
+    address: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of the program. `ops`: the source operators it computes; `segments`: indices
+    into `Plan.segments`; `lowest_line`: the lowest wide line of its transient blocks."""
+
+    ops: tuple[int, ...] = ()
+    segments: tuple[int, ...] = ()
+    lowest_line: int = WIDE_LINES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Everything the lowerings need; `narrow` maps buffer names to word addresses and
+    `placement[i]` is where segment i lives (empty: streamed from the host)."""
+
+    release: Release
+    steps: tuple[Step, ...]
+    buffers: tuple[NarrowBuffer, ...]
+    narrow: Mapping[str, int]
+    segments: tuple[Segment, ...] = ()
+    placement: tuple[tuple[Piece, ...], ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def capacity(self) -> int:
+        """Wide lines of a tile that are free for cached parameters."""
+        return min((step.lowest_line for step in self.steps), default=WIDE_LINES)
+
+    def verify(self) -> None:
+        """Raise InternalError if two live buffers overlap or anything leaves its memory."""
+        for buffer in self.buffers:
+            if not 0 <= self.narrow[buffer.name] <= NARROW_WORDS - buffer.words:
+                raise InternalError(f"buffer {buffer.name} leaves the narrow memory")
+        for i, a in enumerate(self.buffers):
+            for b in self.buffers[i + 1 :]:
+                if a.first <= b.last and b.first <= a.last and _overlap(self.narrow, a, b):
+                    raise InternalError(f"buffers {a.name} and {b.name} overlap")
+        self._verify_wide()
+
+    def _verify_wide(self) -> None:
+        taken: list[tuple[int, int, int]] = []
+        for pieces in self.placement:
+            taken += [(p.tile, p.address, p.address + p.lines) for p in pieces]
+        taken.sort()
+        for (tile, _, end), (other, start, _) in zip(taken, taken[1:], strict=False):
+            if tile == other and start < end:
+                raise InternalError(f"parameters overlap at line {start} of tile {tile}")
+        if any(end > self.capacity for _, _, end in taken):
+            raise InternalError("parameters reach into the transient blocks")
+
+    def text(self) -> str:
+        """The memory map (`--dump-ir=plan`)."""
+        lines = [f"capacity {self.capacity} of {WIDE_LINES} wide lines a tile"]
+        for number, step in enumerate(self.steps):
+            ops = ",".join(f"#{op}" for op in step.ops)
+            lines.append(f"step {number:3} {type(step).__name__} {ops} low={step.lowest_line}")
+        for buffer in sorted(self.buffers, key=lambda b: (b.first, self.narrow[b.name])):
+            start = self.narrow[buffer.name]
+            lines.append(
+                f"narrow {start:6}..{start + buffer.words:6} steps {buffer.first}..{buffer.last}"
+                f" {buffer.name}"
+            )
+        for segment, pieces in zip(self.segments, self.placement, strict=True):
+            where = " ".join(f"t{p.tile}@{p.address}+{p.lines}" for p in pieces) or "streamed"
+            lines.append(f"wide #{segment.op} {segment.kind} {len(segment.data)} B {where}")
+        return "\n".join(lines) + "\n"
+
+
+def _overlap(addresses: Mapping[str, int], a: NarrowBuffer, b: NarrowBuffer) -> bool:
+    return (
+        addresses[a.name] < addresses[b.name] + b.words
+        and addresses[b.name] < addresses[a.name] + a.words
+    )
