@@ -11,6 +11,7 @@ Facts: docs/format/memory.md.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -121,7 +122,7 @@ class Plan:
         for pieces in self.placement:
             taken += [(p.tile, p.address, p.address + p.lines) for p in pieces]
         taken.sort()
-        for (tile, _, end), (other, start, _) in zip(taken, taken[1:], strict=False):
+        for (tile, _, end), (other, start, _) in itertools.pairwise(taken):
             if tile == other and start < end:
                 raise InternalError(f"parameters overlap at line {start} of tile {tile}")
         if any(end > self.capacity for _, _, end in taken):
