@@ -403,6 +403,8 @@ class ScalarOp(Instruction):
     immediate: int = 0
     float_operation: int = 0
     float_operand: int = 0
+    load_target: int = 0
+    float_target: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -435,10 +437,13 @@ class Halt(Instruction):
 class Program:
     """One executable's instructions, cut into chunks of at most 16384 words by the
     assembler, which also adds each chunk's start and end words. `caching` programs number
-    their tile instructions in a space of their own (top bit of the sequence id)."""
+    their tile instructions in a space of their own (top bit of the sequence id).
+    `chunk_starts` holds the instruction indices at which a new chunk begins, ascending,
+    without the leading 0."""
 
     instructions: tuple[Instruction, ...]
     caching: bool = False
+    chunk_starts: tuple[int, ...] = ()
 
     def text(self) -> str:
         """The level's printed form (`--dump-ir=program`)."""
