@@ -1,0 +1,70 @@
+"""Plan level in, Program level out: the program's frame around one lowering per step.
+
+A lowering is a function of a `Lowering` (the program so far, the counters, the plan's
+addresses) and its step; `families.py` lists them by step type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import InternalError
+from ..planning.plan import Piece, Plan, Segment, Step
+from .builder import ProgramBuilder
+from .program import ALL_TILES, Instruction, Program, TileFence, Unit
+from .sync import SyncState
+
+StepLowering = Callable[["Lowering", Any], None]
+
+
+class Lowering:
+    """What the lowerings share. program: instructions in order; sync: counters since the last
+    reset; narrow addresses and parameter pieces come from the plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.program = ProgramBuilder(plan.release)
+        self.sync = SyncState()
+
+    def add(self, instruction: Instruction) -> None:
+        self.program.add(instruction)
+
+    def address(self, buffer: str) -> int:
+        """Word address of a narrow buffer."""
+        return self.plan.narrow[buffer]
+
+    def segment(self, index: int) -> Segment:
+        return self.plan.segments[index]
+
+    def placement(self, index: int) -> tuple[Piece, ...]:
+        """Where segment `index` lives in wide memory."""
+        return self.plan.placement[index]
+
+    def reset(self) -> None:
+        """All units idle, then every counter back to zero."""
+        self.program.reset()
+        self.sync.reset()
+
+    def fence_unit(self, unit: Unit, tiles: int = ALL_TILES) -> None:
+        """Hold the tiles until one unit is idle; counters run on."""
+        self.add(TileFence(tiles=tiles, units=unit))
+
+
+def lower(plan: Plan) -> Program:
+    """The whole program of a plan."""
+    from .families import LOWERINGS  # noqa: PLC0415 - each family imports this module
+
+    lowering = Lowering(plan)
+    lowering.program.begin()
+    for step in plan.steps:
+        _lowering_of(LOWERINGS, step)(lowering, step)
+    lowering.program.end()
+    return lowering.program.program()
+
+
+def _lowering_of(lowerings: Mapping[type[Step], StepLowering], step: Step) -> StepLowering:
+    try:
+        return lowerings[type(step)]
+    except KeyError:
+        raise InternalError(f"no lowering for step {type(step).__name__}") from None

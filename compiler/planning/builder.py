@@ -1,0 +1,136 @@
+"""The plan while it is being made: steps, buffers with lifetimes, parameter segments, layouts.
+
+Operator families (`family.py`) write to it; `planner.py` turns it into a Plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..frontend.graph import Graph, Operator
+from ..release import Release
+from .dataflow import Dataflow
+from .family import Family
+from .map_layout import MapLayout, map_layout
+from .plan import WIDE_LINES, NarrowBuffer, Segment, Step
+from .refusal import Refusal
+
+Packer = Callable[[Operator], tuple[Segment, ...]]
+"""Parameter data of an operator (beagle.parameters.pack_layer)."""
+
+
+class PlanBuilder:
+    """layouts: source tensor -> where it lives (a MapLayout, or the layout type of another
+    family); set by whoever produces the tensor, read by its consumers and by the outputs."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        release: Release,
+        dataflow: Dataflow,
+        pack: Packer,
+        families: Sequence[Family],
+    ) -> None:
+        self.graph = graph
+        self.release = release
+        self.dataflow = dataflow
+        self.families = families
+        self.layouts: dict[int, object] = {}
+        self.steps: list[Step] = []
+        self.segments: list[Segment] = []
+        self.notes: dict[str, str] = {}
+        self._pack = pack
+        self._buffers: dict[str, NarrowBuffer] = {}
+
+    # -- steps --------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """Number of the step that is being planned: buffers asked for now live in it."""
+        return len(self.steps)
+
+    def add(self, step: Step) -> None:
+        self.steps.append(step)
+
+    @property
+    def lowest_line(self) -> int:
+        """Lowest wide line any transient block of the steps so far takes."""
+        return min((step.lowest_line for step in self.steps), default=WIDE_LINES)
+
+    # -- narrow memory --------------------------------------------------------------------
+
+    def produce(self, tensor: int, words: int, *, rank: float = 0) -> str:
+        """Buffer for a tensor (a source) that the current step writes; `words` per tile."""
+        return self.scratch(tensor_buffer(tensor), words, rank=rank)
+
+    def consume(self, tensor: int) -> str:
+        """Name of the buffer of a tensor that the current step reads: it lives until now."""
+        return self.keep(tensor_buffer(self.dataflow.source(tensor)))
+
+    def scratch(self, name: str, words: int, *, rank: float = 1, steps: int = 1) -> str:
+        """A buffer of `words` per tile, alive in the current step and the `steps` - 1 after
+        it. Allocation order: rank ascending, then size descending, then age (docs/format/
+        memory.md): tensors are rank 0, scratch of one step 1."""
+        if name in self._buffers:
+            raise Refusal(None, f"buffer {name} is asked for twice")
+        self._buffers[name] = NarrowBuffer(name, words, self.now, self.now + steps - 1, rank)
+        return name
+
+    def keep(self, name: str) -> str:
+        """Extend the life of a buffer to the current step."""
+        buffer = self._buffers[name]
+        if buffer.last < self.now:
+            self._buffers[name] = replace(buffer, last=self.now)
+        return name
+
+    @property
+    def buffers(self) -> tuple[NarrowBuffer, ...]:
+        return tuple(self._buffers.values())
+
+    # -- parameters -----------------------------------------------------------------------
+
+    def add_segments(self, op: Operator) -> tuple[int, ...]:
+        """Pack the operator's parameters; returns their indices in the plan's segments."""
+        packed = self._pack(op)
+        self.segments += packed
+        return tuple(range(len(self.segments) - len(packed), len(self.segments)))
+
+    # -- maps -----------------------------------------------------------------------------
+
+    def map_shape(self, tensor: int) -> tuple[int, int, int]:
+        """Height, width and channels of a tensor (a source) as its four-dimensional readers or
+        writer see it."""
+        names = [tensor, *(t for t in self.dataflow.aliases if self.dataflow.source(t) == tensor)]
+        for name in names:
+            shape = self.graph.tensor(name).shape
+            if len(shape) == 4 and shape[0] == 1:
+                return shape[1], shape[2], shape[3]
+        raise Refusal(None, f"tensor '{self.graph.tensor(tensor).name}' is not a map of one picture")
+
+    def lay_out_map(self, tensor: int) -> MapLayout:
+        """Decide the layout of a tensor (a source) that lives as a map: the union of what all
+        its readers need."""
+        height, width, channels = self.map_shape(tensor)
+        needs = []
+        for op in self.dataflow.readers(tensor):
+            for family in self.families:
+                need = op.name in family.operators and family.needs(self, op, tensor)
+                if need:
+                    needs.append(need)
+                    break
+        layout = map_layout(height, width, -(-channels // 4), needs)
+        self.layouts[tensor] = layout
+        return layout
+
+    def map_layout(self, op: Operator, tensor: int) -> MapLayout:
+        """The layout of a map input; refuses a tensor that lives in another form."""
+        layout = self.layouts.get(self.dataflow.source(tensor))
+        if not isinstance(layout, MapLayout):
+            raise Refusal(op.index, f"{op.name} needs its input as a map spread over the tiles")
+        return layout
+
+
+def tensor_buffer(tensor: int) -> str:
+    """Name of a tensor's buffer in `Plan.narrow`."""
+    return f"tensor {tensor}"

@@ -1,0 +1,137 @@
+"""The mapped operators as a flow of data: which tensor is whose bytes, and who reads it.
+
+Reads the Graph level. Operators that move no data are looked through here, once, so that no
+planner meets them: RESHAPE, SQUEEZE, QUANTIZE between equal real values (int8 and uint8 differ
+by 128, which the chip does not see: docs/format/tiling.md), SPLIT into one part, and a PAD
+whose readers are convolutions (they take it as padding of their own).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..frontend.graph import Graph, Operator
+from .requantization import chip_zero_point
+
+_RENAMING = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "QUANTIZE", "SPLIT"})
+_CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
+
+
+@dataclass(frozen=True, slots=True)
+class FusedPad:
+    """A PAD read as padding: `before` and `after` in pixels (rows, columns) around `tensor`."""
+
+    tensor: int
+    before: tuple[int, int]
+    after: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataflow:
+    """operators: those that compute, in execution order; aliases: tensor -> the tensor whose
+    bytes it shares; pads: padded tensor -> what it pads; inputs and outputs: tensors that cross
+    the border of the mapped part (as the graph names them, aliases not resolved)."""
+
+    graph: Graph
+    operators: tuple[Operator, ...]
+    aliases: Mapping[int, int]
+    pads: Mapping[int, FusedPad]
+    consumers: Mapping[int, tuple[Operator, ...]]
+    producers: Mapping[int, Operator]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def source(self, tensor: int) -> int:
+        """The tensor that holds `tensor`'s bytes (through aliases and fused pads)."""
+        while True:
+            if tensor in self.aliases:
+                tensor = self.aliases[tensor]
+            elif tensor in self.pads:
+                tensor = self.pads[tensor].tensor
+            else:
+                return tensor
+
+    def activations(self, op: Operator) -> list[int]:
+        """The operator's non-constant inputs, in order, as their sources."""
+        tensors = self.graph.tensors
+        return [self.source(t) for t in op.inputs if t >= 0 and not tensors[t].is_constant]
+
+    def readers(self, tensor: int) -> tuple[Operator, ...]:
+        """Computing operators that read `tensor` (a source), in execution order."""
+        return self.consumers.get(tensor, ())
+
+    def producer(self, tensor: int) -> Operator | None:
+        return self.producers.get(self.source(tensor))
+
+    def is_output(self, tensor: int) -> bool:
+        return any(self.source(t) == tensor for t in self.outputs)
+
+
+def build_dataflow(
+    graph: Graph, operators: Sequence[int], inputs: Sequence[int], outputs: Sequence[int]
+) -> Dataflow:
+    """Dataflow of the mapped `operators` (indices in execution order)."""
+    aliases: dict[int, int] = {}
+    pads: dict[int, FusedPad] = {}
+    computing: list[Operator] = []
+    readers = graph.consumers()
+    chosen = [graph.operators[index] for index in operators]
+    for op in chosen:
+        if _renames(graph, op):
+            aliases[op.outputs[0]] = op.inputs[1 if op.name == "SPLIT" else 0]
+        elif op.name == "PAD" and _is_fused(graph, op, readers, set(operators)):
+            pads[op.outputs[0]] = _fused_pad(graph, op)
+        else:
+            computing.append(op)
+    flow = Dataflow(graph, tuple(computing), aliases, pads, {}, {}, tuple(inputs), tuple(outputs))
+    consumers: dict[int, list[Operator]] = {}
+    for op in computing:
+        for tensor in dict.fromkeys(flow.activations(op)):
+            consumers.setdefault(tensor, []).append(op)
+    return Dataflow(
+        graph,
+        flow.operators,
+        aliases,
+        pads,
+        {tensor: tuple(ops) for tensor, ops in consumers.items()},
+        {tensor: op for op in computing for tensor in op.outputs},
+        flow.inputs,
+        flow.outputs,
+    )
+
+
+def _renames(graph: Graph, op: Operator) -> bool:
+    if op.name not in _RENAMING or (op.name == "SPLIT" and len(op.outputs) != 1):
+        return False
+    before = graph.tensor(op.inputs[1 if op.name == "SPLIT" else 0])
+    after = graph.tensor(op.outputs[0])
+    if not (before.quantization and after.quantization and before.quantization.zero_points):
+        return False
+    return before.quantization.scales[:1] == after.quantization.scales[:1] and chip_zero_point(
+        before
+    ) == chip_zero_point(after)
+
+
+def _is_fused(
+    graph: Graph, op: Operator, readers: Mapping[int, list[int]], chosen: set[int]
+) -> bool:
+    if len(graph.tensor(op.inputs[0]).shape) != 4 or op.outputs[0] in graph.outputs:
+        return False
+    users = readers.get(op.outputs[0], [])
+    amounts = graph.tensor(op.inputs[1]).data
+    if amounts is None or amounts.shape != (4, 2) or amounts[0].any() or amounts[3].any():
+        return False
+    return bool(users) and all(
+        user in chosen
+        and graph.operators[user].name in _CONVOLUTIONS
+        and graph.operators[user].inputs[0] == op.outputs[0]
+        for user in users
+    )
+
+
+def _fused_pad(graph: Graph, op: Operator) -> FusedPad:
+    amounts = graph.tensor(op.inputs[1]).data
+    assert amounts is not None
+    (_, (top, bottom), (left, right), _) = amounts.tolist()
+    return FusedPad(op.inputs[0], (top, left), (bottom, right))

@@ -1,0 +1,43 @@
+"""Narrow-memory allocator: a word address for every buffer, from lifetimes and sizes alone.
+
+Buffers are placed in the order (rank, size descending, first step), each at the lowest address
+where it meets no placed buffer that lives at the same time. Facts: docs/format/memory.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .plan import NARROW_WORDS, NarrowBuffer
+from .refusal import Refusal
+
+
+def allocate(buffers: Iterable[NarrowBuffer]) -> dict[str, int]:
+    """Buffer name -> word address; refuses what does not fit into a tile."""
+    placed: list[tuple[int, int, NarrowBuffer]] = []
+    addresses: dict[str, int] = {}
+    for buffer in sorted(buffers, key=lambda b: (b.rank, -b.words, b.first)):
+        start = _lowest_gap(placed, buffer)
+        if start + buffer.words > NARROW_WORDS:
+            raise Refusal(
+                None,
+                f"the maps alive in step {buffer.first} do not fit into a tile's narrow memory",
+                actual=f"{start + buffer.words} words",
+                allowed=f"at most {NARROW_WORDS}",
+            )
+        addresses[buffer.name] = start
+        placed.append((start, start + buffer.words, buffer))
+        placed.sort(key=lambda entry: entry[:2])
+    return addresses
+
+
+def _lowest_gap(placed: list[tuple[int, int, NarrowBuffer]], buffer: NarrowBuffer) -> int:
+    """Lowest start of a free run as long as the buffer; `placed` ascends by address."""
+    start = 0
+    for low, end, other in placed:
+        if other.last < buffer.first or buffer.last < other.first:
+            continue
+        if start + buffer.words <= low:
+            break
+        start = max(start, end)
+    return start

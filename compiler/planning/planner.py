@@ -1,0 +1,97 @@
+"""The planner's driver: Graph level in, Plan level out.
+
+schedule -> steps of each operator family -> narrow memory -> capacity -> parameter placement.
+It names no operator; the families do the work (`families.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..frontend.graph import Graph, Operator
+from ..release import RELEASE_16, Release
+from .builder import PlanBuilder
+from .dataflow import build_dataflow
+from .families import FAMILIES, INPUTS, OUTPUTS
+from .family import Border
+from .narrow_memory import allocate
+from .parameter_placement import place
+from .plan import Plan, Segment
+from .refusal import Refusal
+from .schedule import schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The part of a graph that one executable computes: operators in the graph's order, and
+    the tensors that come from and go to the host."""
+
+    operators: tuple[int, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def whole_graph(graph: Graph) -> Region:
+    """All operators of a graph, for models that are mapped as a whole."""
+    return Region(tuple(op.index for op in graph.operators), graph.inputs, graph.outputs)
+
+
+def plan(graph: Graph, region: Region | None = None, release: Release = RELEASE_16) -> Plan:
+    """Plan a region (default: the whole graph) as one executable.
+
+    Raises Refusal with the operator that cannot be planned.
+    """
+    from ..beagle.parameters import pack_layer  # noqa: PLC0415 - numpy is imported late
+
+    region = region or whole_graph(graph)
+    order = schedule(graph, region.operators)
+    flow = build_dataflow(graph, order, region.inputs, region.outputs)
+    mapped = frozenset(region.operators)
+
+    def pack(op: Operator) -> tuple[Segment, ...]:
+        return pack_layer(graph, op, mapped)
+
+    planner = PlanBuilder(graph, release, flow, pack, FAMILIES)
+    _plan_steps(planner)
+    return finish(planner)
+
+
+def _plan_steps(planner: PlanBuilder) -> None:
+    flow = planner.dataflow
+    for tensor in dict.fromkeys(map(flow.source, flow.inputs)):
+        _plan_border(planner, INPUTS, tensor, "input")
+    for op in flow.operators:
+        for family in planner.families:
+            if op.name in family.operators and family.accepts(planner, op):
+                family.plan(planner, op)
+                break
+        else:
+            raise Refusal(op.index, f"no planner takes this {op.name}")
+    for tensor in flow.outputs:
+        _plan_border(planner, OUTPUTS, flow.source(tensor), "output")
+
+
+def _plan_border(planner: PlanBuilder, borders: Sequence[Border], tensor: int, way: str) -> None:
+    for border in borders:
+        if border.accepts(planner, tensor):
+            border.plan(planner, tensor)
+            return
+    name = planner.graph.tensor(tensor).name
+    raise Refusal(None, f"no way to move {way} '{name}' between host and chip")
+
+
+def finish(planner: PlanBuilder) -> Plan:
+    """Addresses for everything the steps asked for."""
+    capacity = planner.lowest_line
+    result = Plan(
+        release=planner.release,
+        steps=tuple(planner.steps),
+        buffers=planner.buffers,
+        narrow=allocate(planner.buffers),
+        segments=tuple(planner.segments),
+        placement=place(planner.segments, capacity),
+        notes=planner.notes,
+    )
+    result.verify()
+    return result

@@ -1,0 +1,49 @@
+"""Wide memory's transient blocks: every step stacks its own from its top line down, and the
+parameters of the whole program stay below the lowest line any step uses.
+
+Lines are absolute (0..WIDE_LINES - 1). Facts: docs/format/memory.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .plan import WIDE_LINES
+from .refusal import Refusal
+
+if TYPE_CHECKING:
+    from ..frontend.graph import Operator
+    from .builder import PlanBuilder
+
+IDENTITY_LINE = WIDE_LINES - 1
+"""Where an identity matrix that outlives its step stays (transient blocks start below it)."""
+
+
+def stack_blocks(top: int, blocks: Mapping[str, int], op: int | None = None) -> dict[str, int]:
+    """First line of each block (name -> size in lines): the largest ends at `top`, ties in
+    the mapping's order."""
+    lines: dict[str, int] = {}
+    for name, size in sorted(blocks.items(), key=lambda block: -block[1]):
+        top -= size
+        lines[name] = top
+    if top < 0:
+        raise Refusal(
+            op,
+            "the transient blocks do not fit into a tile's wide memory",
+            actual=f"{-top} lines too many",
+            allowed=f"at most {WIDE_LINES} lines",
+        )
+    return lines
+
+
+def top_line(planner: PlanBuilder, op: Operator) -> int:
+    """First line above the transient blocks of `op`: WIDE_LINES, less what a reader uses that
+    starts without a fence between the two."""
+    top = WIDE_LINES
+    for tensor in op.outputs:
+        for reader in planner.dataflow.readers(planner.dataflow.source(tensor)):
+            for family in planner.families:
+                if reader.name in family.operators:
+                    top = min(top, WIDE_LINES - family.unfenced_lines(planner, reader))
+    return top
