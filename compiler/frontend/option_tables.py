@@ -70,6 +70,11 @@ def option_table_of(union: int, number: int) -> OptionTable | None:
     return _tables_by_number().get((union, number))
 
 
+def option_table_names() -> tuple[str, ...]:
+    """Every table's name, BuiltinOptions first."""
+    return tuple(_tables())
+
+
 @functools.cache
 def _operator_names() -> tuple[str, ...]:
     return tuple(_BUILTIN_OPERATORS.split())
