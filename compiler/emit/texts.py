@@ -34,6 +34,7 @@ def size_text(size: int) -> str:
 
 
 def timer_line(seconds: int) -> str:
+    """The line before a compilation starts."""
     return f"Started a compilation timeout timer of {seconds} seconds."
 
 

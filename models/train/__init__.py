@@ -1,0 +1,1 @@
+"""Training of the example models. Needs TensorFlow; the project itself does not."""
