@@ -68,13 +68,18 @@ class PlanBuilder:
         """Name of the buffer of a tensor that the current step reads: it lives until now."""
         return self.keep(tensor_buffer(self.dataflow.source(tensor)))
 
-    def scratch(self, name: str, words: int, *, rank: float = 1, steps: int = 1) -> str:
-        """A buffer of `words` per tile, alive in the current step and the `steps` - 1 after
-        it. Allocation order: rank ascending, then size descending, then age (docs/format/
-        memory.md): tensors are rank 0, scratch of one step 1."""
+    def scratch(
+        self, name: str, words: int, *, rank: float = 1, steps: int = 1, earlier: int = 0
+    ) -> str:
+        """A buffer of `words` per tile, alive in the current step, the `steps` - 1 after it
+        and `earlier` ones before it (steps that no fence separates from it). Allocation
+        order: rank ascending, then size descending, then age (docs/format/memory.md):
+        tensors are rank 0, scratch of one step 1."""
         if name in self._buffers:
             raise Refusal(None, f"buffer {name} is asked for twice")
-        self._buffers[name] = NarrowBuffer(name, words, self.now, self.now + steps - 1, rank)
+        self._buffers[name] = NarrowBuffer(
+            name, words, max(self.now - earlier, 0), self.now + steps - 1, rank
+        )
         return name
 
     def keep(self, name: str) -> str:
