@@ -98,33 +98,34 @@ class ProgramBuilder:
     def address_from_base(self) -> None:
         """(r4:r5) = base address of the activation loaded last."""
         high, low = self._base_registers()
-        self._copy_address(low, high, 5, 4, 6)
+        self.copy_address(low, high, 5, 4, 6)
 
     def address_to_descriptor(self) -> None:
         """(r7:r6) = (r4:r5), the registers `fire` sends."""
-        self._copy_address(5, 4, 6, 7, 10)
+        self.copy_address(5, 4, 6, 7, 10)
 
-    def fire(self, size: int, tag: int) -> None:
-        """Send one host DMA descriptor: address (r7:r6), `size` bytes, `tag`."""
-        self.add(ScalarOp(command=_DESCRIPTOR_FIELD, command_source=6))
-        for slot, target, value in ((1, 8, size), (2, 9, tag)):
+    def fire(self, size: int, tag: int, first: int = 6) -> None:
+        """Send one host DMA descriptor: address (r7:r6), `size` bytes, `tag`. `first` is
+        the first of the four registers that hold it: low and high address, size, tag."""
+        self.add(ScalarOp(command=_DESCRIPTOR_FIELD, command_source=first))
+        for slot, value in ((1, size), (2, tag)):
             self.add(
                 ScalarOp(
                     command=_DESCRIPTOR_FIELD,
                     command_slot=slot,
-                    command_source=6 + slot,
+                    command_source=first + slot,
                     operation=_MOVE_IMMEDIATE,
-                    target=target,
+                    target=first + slot + 1,
                     immediate=value,
                 )
             )
-        self.add(ScalarOp(command=_DESCRIPTOR_FIELD, command_slot=3, command_source=9))
+        self.add(ScalarOp(command=_DESCRIPTOR_FIELD, command_slot=3, command_source=first + 3))
         self.add(ScalarOp(command=_DESCRIPTOR_FIRE))
 
     def _base_registers(self) -> tuple[int, int]:
         return (10, 11) if self.release.folded_addresses else (11, 12)
 
-    def _copy_address(self, low: int, high: int, to_low: int, to_high: int, temp: int) -> None:
+    def copy_address(self, low: int, high: int, to_low: int, to_high: int, temp: int) -> None:
         """(to_high:to_low) = (high:low) + 0, folded or with the carry written out."""
         if self.release.folded_addresses:
             for target, source in ((to_low, low), (to_high, high)):
@@ -145,16 +146,26 @@ class ProgramBuilder:
 
     def begin(self) -> None:
         """Drain everything, reset all counters, load the parameter and scratch bases."""
+        self.drain()
+        for register in (1, 0, 3, 2):
+            self.move_immediate(register)
+        self.add(ScalarFence(flags=5, units=RING_AND_FEED))
+        self.barrier()
+
+    def drain(self) -> None:
+        """First of all: every unit of tiles and scalar core idle, every counter zero."""
         self.tile_fence(0x7FFFF, Unit.ALL, notify=1)
         self.add(
             ScalarFence(
                 tiles=ALL_TILES, flags=0x1FF, notify_count=1, notify_tiles=ALL_TILES, units=0x1F
             )
         )
-        for register in (1, 0, 3, 2):
-            self.move_immediate(register)
-        self.add(ScalarFence(flags=5, units=RING_AND_FEED))
-        self.barrier()
+
+    def halt(self) -> None:
+        """Last of all: stop, and four empty words behind it."""
+        self.add(Halt())
+        for _ in range(4):
+            self.add(ScalarOp())
 
     def end(self) -> None:
         """Wait for every ring message, tell the host, halt."""
@@ -166,9 +177,7 @@ class ProgramBuilder:
         self.move_immediate(5)
         self.address_to_descriptor()
         self.fire(0, TAG_INTERRUPT)
-        self.add(Halt())
-        for _ in range(4):
-            self.add(ScalarOp())
+        self.halt()
 
     def drain_producers(self) -> None:
         """Wait until all ring messages sent so far have gone, then restart their count."""
@@ -188,5 +197,5 @@ class ProgramBuilder:
         self.wait_tiles()
         self.producer_a = self.producer_b = 0
 
-    def program(self) -> Program:
-        return Program(tuple(self.instructions))
+    def program(self, *, caching: bool = False) -> Program:
+        return Program(tuple(self.instructions), caching=caching)
