@@ -42,6 +42,7 @@ class PlanBuilder:
         self.notes: dict[str, str] = {}
         self._pack = pack
         self._buffers: dict[str, NarrowBuffer] = {}
+        self._exchanged: set[int] = set()
 
     # -- steps --------------------------------------------------------------------------
 
@@ -92,6 +93,14 @@ class PlanBuilder:
     @property
     def buffers(self) -> tuple[NarrowBuffer, ...]:
         return tuple(self._buffers.values())
+
+    def claim_exchange(self, tensor: int) -> bool:
+        """Whether the current step is the first that needs the halo of a map filled."""
+        layout = self.layouts[tensor]
+        if not isinstance(layout, MapLayout) or not layout.has_halo or tensor in self._exchanged:
+            return False
+        self._exchanged.add(tensor)
+        return True
 
     # -- parameters -----------------------------------------------------------------------
 

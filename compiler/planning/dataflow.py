@@ -1,9 +1,8 @@
 """The mapped operators as a flow of data: which tensor is whose bytes, and who reads it.
 
 Reads the Graph level. Operators that move no data are looked through here, once, so that no
-planner meets them: RESHAPE, SQUEEZE, QUANTIZE between equal real values (int8 and uint8 differ
-by 128, which the chip does not see: docs/format/tiling.md), SPLIT into one part, and a PAD
-whose readers are convolutions (they take it as padding of their own).
+planner meets them: those that rename their input (`schedule.renamed_input`), and a PAD whose
+readers are convolutions (they take it as padding of their own: docs/format/tiling.md).
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..frontend.graph import Graph, Operator
-from .requantization import chip_zero_point
+from .schedule import renamed_input
 
-_RENAMING = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "QUANTIZE", "SPLIT"})
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 
 
@@ -69,18 +67,19 @@ class Dataflow:
 
 
 def build_dataflow(
-    graph: Graph, operators: Sequence[int], inputs: Sequence[int], outputs: Sequence[int]
+    graph: Graph, operators: Sequence[Operator], inputs: Sequence[int], outputs: Sequence[int]
 ) -> Dataflow:
-    """Dataflow of the mapped `operators` (indices in execution order)."""
+    """Dataflow of the mapped `operators`, given in execution order."""
     aliases: dict[int, int] = {}
     pads: dict[int, FusedPad] = {}
     computing: list[Operator] = []
     readers = graph.consumers()
-    chosen = [graph.operators[index] for index in operators]
-    for op in chosen:
-        if _renames(graph, op):
-            aliases[op.outputs[0]] = op.inputs[1 if op.name == "SPLIT" else 0]
-        elif op.name == "PAD" and _is_fused(graph, op, readers, set(operators)):
+    chosen = {op.index for op in operators}
+    for op in operators:
+        renamed = renamed_input(graph, op)
+        if renamed is not None:
+            aliases[op.outputs[0]] = renamed
+        elif op.name == "PAD" and _is_fused(graph, op, readers, chosen):
             pads[op.outputs[0]] = _fused_pad(graph, op)
         else:
             computing.append(op)
@@ -99,18 +98,6 @@ def build_dataflow(
         flow.inputs,
         flow.outputs,
     )
-
-
-def _renames(graph: Graph, op: Operator) -> bool:
-    if op.name not in _RENAMING or (op.name == "SPLIT" and len(op.outputs) != 1):
-        return False
-    before = graph.tensor(op.inputs[1 if op.name == "SPLIT" else 0])
-    after = graph.tensor(op.outputs[0])
-    if not (before.quantization and after.quantization and before.quantization.zero_points):
-        return False
-    return before.quantization.scales[:1] == after.quantization.scales[:1] and chip_zero_point(
-        before
-    ) == chip_zero_point(after)
 
 
 def _is_fused(

@@ -45,8 +45,8 @@ def plan(graph: Graph, region: Region | None = None, release: Release = RELEASE_
     from ..beagle.parameters import pack_layer  # noqa: PLC0415 - numpy is imported late
 
     region = region or whole_graph(graph)
-    order = schedule(graph, region.operators)
-    flow = build_dataflow(graph, order, region.inputs, region.outputs)
+    order = schedule(graph, (graph.operators[index] for index in region.operators))
+    flow = build_dataflow(graph, order.operators, region.inputs, region.outputs)
     mapped = frozenset(region.operators)
 
     def pack(op: Operator) -> tuple[Segment, ...]:

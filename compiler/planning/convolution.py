@@ -1,0 +1,293 @@
+"""CONV_2D and DEPTHWISE_CONV_2D: geometry of every tile, weight chunks, wide blocks.
+
+Reads the Graph level through the planner, adds `ConvolutionStep`s to the Plan. A depthwise
+convolution of one channel is an ordinary one, and an ordinary one from one channel to one is
+computed as a depthwise one (docs/format/convolution.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..frontend.graph import Operator
+from .builder import PlanBuilder
+from .family import Family
+from .map_layout import MapLayout
+from .plan import Segment, Step
+from .refusal import Refusal
+from .requantization import (
+    Requantization,
+    activation_range,
+    chip_zero_point,
+    quantization_of,
+    requantization,
+    single,
+)
+from .tiling import GRID, MapNeed, Window, length, same_padding, split
+from .weight_chunks import WeightChunks, weight_chunks
+from .wide_memory import stack_blocks, top_line
+
+LANES = 64
+"""Output channels of a block: lanes of a wide line."""
+SPARE_HEADER_LINES = 32
+"""Lines the header ring is longer than its vectors need."""
+_SAME = 0
+"""Padding.SAME of the schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConvolutionWindow:
+    """The two windows of a convolution over its input map."""
+
+    rows: Window
+    columns: Window
+
+    @property
+    def taps(self) -> int:
+        """Kernel positions."""
+        return self.rows.kernel * self.columns.kernel
+
+
+@dataclass(frozen=True, slots=True)
+class TileClass:
+    """Tiles that compute the same rectangle of outputs from the same place: `height` x `width`
+    outputs; word offsets, from the buffers' starts, of the first pixel read and written; words
+    from a row of either map to the next."""
+
+    height: int
+    width: int
+    input_offset: int
+    input_row: int
+    output_offset: int
+    output_row: int
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True)
+class WideBlocks:
+    """First lines of the transient blocks; `partial` only exists with streamed weights."""
+
+    weights: int
+    headers: int
+    partial: int | None = None
+
+    @property
+    def lowest(self) -> int:
+        lines = (self.weights, self.headers, self.partial)
+        return min(line for line in lines if line is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvolutionStep(Step):
+    """One convolution layer.
+
+    exchange: its input map's halo is filled first (once a tensor, by its first reader).
+    depthwise: groups of four channels with weights of their own. packed: parameters travel in
+    16-byte rows through the scalar core (depthwise, or at most four output channels).
+    headers: names of the header vectors in front of each block, in order.
+    """
+
+    window: ConvolutionWindow
+    input: MapLayout
+    output: MapLayout
+    input_buffer: str
+    output_buffer: str
+    exchange: bool
+    depthwise: bool
+    packed: bool
+    output_channels: int
+    chunks: WeightChunks
+    headers: tuple[str, ...]
+    blocks: WideBlocks
+    classes: tuple[TileClass, ...]
+    input_zero: int
+    weight_zero: int
+    requantization: Requantization
+
+    @property
+    def tiles(self) -> int:
+        """Mask of the tiles that have outputs."""
+        mask = 0
+        for tile_class in self.classes:
+            mask |= tile_class.tiles
+        return mask
+
+    @property
+    def input_words(self) -> int:
+        """Words of four channels in a pixel of the input."""
+        return self.input.channel_words
+
+    @property
+    def output_blocks(self) -> int:
+        """Blocks of 64 output channels (depthwise: of four)."""
+        if self.depthwise:
+            return self.input_words
+        return -(-self.output_channels // LANES)
+
+
+def plan_convolution(planner: PlanBuilder, op: Operator) -> None:
+    """Add the step of one convolution."""
+    graph = planner.graph
+    layout = planner.map_layout(op, op.inputs[0])
+    _check(planner, op, layout)
+    output = planner.lay_out_map(op.outputs[0])
+    window = convolution_window(planner, op)
+    classes = tile_classes(window, layout, output)
+    pixels = max(tile_class.height * tile_class.width for tile_class in classes)
+    (segment_index,) = planner.add_segments(op)
+    segment = planner.segments[segment_index]
+    depthwise = is_depthwise(planner, op)
+    chunks = _chunks(window, layout, segment, depthwise, pixels)
+    blocks = _wide_blocks(planner, op, chunks, segment, pixels)
+    zeros_travel = "zero_point" in segment.headers
+    planner.add(
+        ConvolutionStep(
+            ops=(op.index,),
+            segments=(segment_index,),
+            lowest_line=blocks.lowest,
+            window=window,
+            input=layout,
+            output=output,
+            input_buffer=planner.consume(op.inputs[0]),
+            output_buffer=planner.produce(op.outputs[0], output.words),
+            exchange=planner.claim_exchange(planner.dataflow.source(op.inputs[0])),
+            depthwise=depthwise,
+            packed=segment.kind == "depthwise",
+            output_channels=graph.tensor(op.outputs[0]).shape[3],
+            chunks=chunks,
+            headers=segment.headers,
+            blocks=blocks,
+            classes=classes,
+            input_zero=chip_zero_point(graph.tensor(op.inputs[0])),
+            weight_zero=0 if zeros_travel else chip_zero_point(graph.tensor(op.inputs[1])),
+            requantization=_requantization(planner, op, segment),
+        )
+    )
+
+
+def convolution_window(planner: PlanBuilder, op: Operator) -> ConvolutionWindow:
+    """The windows along rows and columns, with the padding of a fused PAD."""
+    graph = planner.graph
+    pad = planner.dataflow.pads.get(op.inputs[0])
+    size, kernel, result = (
+        graph.tensor(t).shape[1:3] for t in (op.inputs[0], op.inputs[1], op.outputs[0])
+    )
+    axes = []
+    for axis, letter in enumerate("hw"):
+        stride = op.options.get(f"stride_{letter}", 1) or 1
+        dilation = op.options.get(f"dilation_{letter}_factor", 1) or 1
+        before = pad.before[axis] if pad else 0
+        if op.options.get("padding", 0) == _SAME:
+            before += same_padding(size[axis], result[axis], kernel[axis], stride, dilation)
+        axes.append(Window(kernel[axis], stride, dilation, before))
+    return ConvolutionWindow(*axes)
+
+
+def convolution_needs(planner: PlanBuilder, op: Operator, _tensor: int) -> MapNeed:
+    """Pixels of the input map that each tile row and column reads."""
+    window = convolution_window(planner, op)
+    _, height, width, _ = planner.graph.tensor(op.outputs[0]).shape
+    return MapNeed(
+        window.rows.need(split(0, height)), window.columns.need(split(0, width))
+    )
+
+
+def is_depthwise(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether each group of four channels has weights of its own."""
+    inputs = planner.graph.tensor(op.inputs[0]).shape[3]
+    outputs = planner.graph.tensor(op.outputs[0]).shape[3]
+    return inputs > 1 if op.name == "DEPTHWISE_CONV_2D" else inputs == outputs == 1
+
+
+def tile_classes(
+    window: ConvolutionWindow, source: MapLayout, target: MapLayout
+) -> tuple[TileClass, ...]:
+    """Tiles with outputs, by equal geometry, in the order of their lowest tiles."""
+    masks: dict[tuple[int, ...], int] = {}
+    for tile in range(GRID * GRID):
+        height, width = target.own_size(tile)
+        if not height or not width:
+            continue
+        row, column = target.own_corner(tile)
+        first = (
+            window.rows.reads((row, row + 1))[0],
+            window.columns.reads((column, column + 1))[0],
+        )
+        key = (
+            height,
+            width,
+            source.offset(tile, *first),
+            source.row_words(tile),
+            target.offset(tile, row, column),
+            target.row_words(tile),
+        )
+        masks[key] = masks.get(key, 0) | 1 << tile
+    return tuple(TileClass(*key, tiles=mask) for key, mask in masks.items())
+
+
+def _chunks(
+    window: ConvolutionWindow,
+    layout: MapLayout,
+    segment: Segment,
+    depthwise: bool,
+    pixels: int,
+) -> WeightChunks:
+    if depthwise:
+        return WeightChunks(1, 1, window.taps, single_buffered=False)
+    chunks = weight_chunks(window.taps, layout.channel_words, len(segment.headers), pixels)
+    if chunks.count > 1 and window.taps > 1 and chunks.input_words > 1:
+        # The weight rows lie input word by input word.
+        return WeightChunks(1, layout.channel_words, window.taps, single_buffered=False)
+    return chunks
+
+
+def _wide_blocks(
+    planner: PlanBuilder, op: Operator, chunks: WeightChunks, segment: Segment, pixels: int
+) -> WideBlocks:
+    sizes = {"partial": pixels} if chunks.count > 1 else {}
+    sizes["weights"] = chunks.slots * chunks.lines
+    sizes["headers"] = chunks.slots * len(segment.headers) + SPARE_HEADER_LINES
+    return WideBlocks(**stack_blocks(top_line(planner, op), sizes, op.index))
+
+
+def _requantization(planner: PlanBuilder, op: Operator, segment: Segment) -> Requantization:
+    """Per-channel scales travel as a header vector and leave a multiplier of one."""
+    limits = activation_range(op.options.get("fused_activation_function", 0))
+    if limits is None:
+        raise Refusal(
+            op.index,
+            "fused activation function",
+            actual=op.options["fused_activation_function"],
+            allowed="NONE, RELU, RELU_N1_TO_1 or RELU6",
+        )
+    graph = planner.graph
+    scales = [quantization_of(graph.tensor(t)).scales[0] for t in op.inputs[:2]]
+    result = requantization(single(scales[0] * scales[1]), graph.tensor(op.outputs[0]), limits)
+    return replace(result, multiplier=1.0) if "scale" in segment.headers else result
+
+
+def _check(planner: PlanBuilder, op: Operator, layout: MapLayout) -> None:
+    """Refuse what no proven instruction covers."""
+    inputs, outputs = (planner.graph.tensor(t).shape for t in (op.inputs[0], op.outputs[0]))
+    if inputs[0] != 1:
+        raise Refusal(op.index, "batch size", actual=inputs[0], allowed=1)
+    if op.name == "DEPTHWISE_CONV_2D" and 1 < inputs[3] != outputs[3]:
+        raise Refusal(
+            op.index,
+            "depth multiplier with more than one input channel",
+            actual=outputs[3] // inputs[3],
+            allowed=1,
+        )
+    height, width, _ = planner.map_shape(planner.dataflow.source(op.inputs[0]))
+    if (layout.height, layout.width) != (height, width):
+        raise Refusal(op.index, f"{op.name} reads its input in another shape than it was written")
+    if layout.pixel_words != layout.channel_words:
+        raise Refusal(op.index, f"{op.name} reads a part of a joint map")
+
+
+CONVOLUTION = Family(
+    "convolution",
+    frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"}),
+    plan=plan_convolution,
+    needs=convolution_needs,
+)

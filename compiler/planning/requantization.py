@@ -1,0 +1,61 @@
+"""Constants of the requantiser, in the float32 arithmetic the chip's compilers use.
+
+Every division by the output scale is a multiplication by its float32 reciprocal
+(docs/format/fully_connected.md, "Arithmetic").
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+from ..frontend.graph import Tensor
+from .dataflow import scale, zero_point
+
+_SINGLE = struct.Struct("<f")
+UNLIMITED = (-math.inf, math.inf)
+_ACTIVATION_RANGES = {0: UNLIMITED, 1: (0.0, math.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
+"""NONE, RELU, RELU_N1_TO_1, RELU6."""
+_WORD = struct.Struct("<I")
+
+
+def single(value: float) -> float:
+    """`value` rounded to float32. The product of two float32 is exact in a Python float, and
+    rounding a quotient of two float32 twice does no harm, so one operation in Python floats
+    followed by this gives the float32 result."""
+    try:
+        rounded: float = _SINGLE.unpack(_SINGLE.pack(value))[0]
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+    return rounded
+
+
+def from_bits(bits: int) -> float:
+    """The float32 with this bit pattern."""
+    value: float = _SINGLE.unpack(_WORD.pack(bits))[0]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Requantization:
+    """multiplier, clamp, + zero_point. The clamps are in output steps from the zero point."""
+
+    multiplier: float
+    clamp_max: float
+    clamp_min: float
+    zero_point: int
+
+
+def clamps(output_scale: float, output_zero: int) -> tuple[float, float]:
+    """(max, min) of the byte range 0..255: f32(f32((limit - zero) * scale) * f32(1 / scale))."""
+    inverse = single(1 / output_scale)
+    high, low = (single((limit - output_zero) * output_scale) for limit in (255, 0))
+    return single(high * inverse), single(low * inverse)
+
+
+def requantization(accumulator_scale: float, output: Tensor) -> Requantization:
+    """From an accumulator whose unit is `accumulator_scale` (float32) to `output`."""
+    output_scale, output_zero = scale(output), zero_point(output)
+    multiplier = single(accumulator_scale * single(1 / output_scale))
+    return Requantization(multiplier, *clamps(output_scale, output_zero), output_zero)
