@@ -1,0 +1,1 @@
+"""Byte layouts of parameter data, one module a family (docs/format/parameters.md)."""

@@ -1,0 +1,131 @@
+"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED: weights and header vectors.
+
+Reads the Graph level, writes Segments. Facts: docs/format/parameters.md.
+"""
+
+from __future__ import annotations
+
+from ...errors import UnsupportedModelError
+from ...frontend.graph import Graph, Operator, Tensor
+from ...planning.plan import Segment
+from . import tensors
+from .layout import (
+    BLOCK_CHANNELS,
+    LANE_GROUP,
+    Array,
+    HeaderVector,
+    depthwise_groups,
+    matrix_rows,
+)
+from .rules import PackingRules
+
+_GRID = 4
+"""Tiles in a row and in a column of the chip."""
+_WHOLE_LINE = 64
+"""4-lane packed layers fill whole wide lines, whatever their channel count."""
+
+
+def convolution(graph: Graph, op: Operator, rules: PackingRules) -> Segment:
+    """CONV_2D: rows of a matrix, packed with at most four outputs; one channel to one
+    channel is laid out as a depthwise layer."""
+    weights = tensors.unsigned_bytes(graph, op, _weights(graph, op, 4))
+    if weights.shape[0] == 1 and weights.shape[3] == 1:
+        return _depthwise_segment(graph, op, weights[0], rules)
+    return _convolution_segment(graph, op, weights, rules)
+
+
+def depthwise(graph: Graph, op: Operator, rules: PackingRules) -> Segment:
+    """DEPTHWISE_CONV_2D: 4x4 groups; with one input channel an ordinary convolution."""
+    weights = tensors.unsigned_bytes(graph, op, _weights(graph, op, 4))
+    if graph.tensor(op.inputs[0]).shape[3] == 1:
+        return _convolution_segment(graph, op, weights.transpose(3, 1, 2, 0), rules)
+    if op.options.get("depth_multiplier", 1) != 1:
+        raise UnsupportedModelError(
+            "depth multiplier on several input channels",
+            where=tensors.place_of(graph, op),
+            actual=op.options["depth_multiplier"],
+            allowed=1,
+        )
+    return _depthwise_segment(graph, op, weights[0], rules)
+
+
+def fully_connected(graph: Graph, op: Operator, rules: PackingRules) -> Segment:
+    """FULLY_CONNECTED: rows of a matrix, never packed; each block of 64 outputs lives on a
+    tile of its own."""
+    weights = tensors.unsigned_bytes(graph, op, _weights(graph, op, 2))
+    outputs, inputs = weights.shape
+    kernel = _flat_kernel(graph, op, inputs) if rules.flat_kernels else (1, 1, inputs)
+    zeros, headers = _zeros_and_headers(graph, op, outputs, rules)
+    data, lanes = matrix_rows(weights.reshape(outputs, *kernel), zeros, headers)
+    blocks = -(-outputs // BLOCK_CHANNELS)
+    return Segment(op.index, "fully_connected", data, lanes, _names(headers), blocks=blocks)
+
+
+def is_resident(kernel: int, inputs: int, height: int, width: int) -> bool:
+    """Whether the weights of a block stay in wide memory while partial sums do not.
+
+    kernel: kernel positions; inputs: input channels; height, width: of the output map. The
+    order with fewer wide lines wins: two blocks of all weights, or two blocks of one input
+    group and the partial sums of a tile's share of the map.
+    """
+    groups = -(-inputs // LANE_GROUP)
+    positions = -(-height // _GRID) * -(-width // _GRID)
+    return kernel > 1 and 2 * kernel * groups < 2 * kernel + positions
+
+
+def _convolution_segment(
+    graph: Graph, op: Operator, weights: Array, rules: PackingRules
+) -> Segment:
+    outputs, height, width, inputs = weights.shape
+    result = graph.tensor(op.outputs[0]).shape
+    packed = outputs <= LANE_GROUP
+    zeros, headers = _zeros_and_headers(graph, op, outputs, rules)
+    resident = is_resident(height * width, inputs, result[1], result[2])
+    data, lanes = matrix_rows(weights, zeros, headers, packed=packed, resident=resident)
+    if packed:
+        return Segment(op.index, "depthwise", data, _WHOLE_LINE, _names(headers))
+    return Segment(op.index, "convolution", data, lanes, _names(headers))
+
+
+def _depthwise_segment(graph: Graph, op: Operator, weights: Array, rules: PackingRules) -> Segment:
+    zeros, headers = _zeros_and_headers(graph, op, weights.shape[2], rules)
+    data = depthwise_groups(weights, zeros, headers)
+    return Segment(op.index, "depthwise", data, _WHOLE_LINE, _names(headers))
+
+
+def _weights(graph: Graph, op: Operator, rank: int) -> Tensor:
+    weights = graph.tensor(op.inputs[1])
+    if len(weights.shape) != rank:
+        raise UnsupportedModelError(
+            "weights have the wrong number of dimensions",
+            where=tensors.place_of(graph, op, weights),
+            actual=len(weights.shape),
+            allowed=rank,
+        )
+    return weights
+
+
+def _zeros_and_headers(
+    graph: Graph, op: Operator, outputs: int, rules: PackingRules
+) -> tuple[Array, tuple[HeaderVector, ...]]:
+    zeros = tensors.zero_points(graph, op, graph.tensor(op.inputs[1]), outputs)
+    return zeros, tensors.header_vectors(graph, op, outputs, rules)
+
+
+def _names(headers: tuple[HeaderVector, ...]) -> tuple[str, ...]:
+    return tuple(header.name for header in headers)
+
+
+def _flat_kernel(graph: Graph, op: Operator, inputs: int) -> tuple[int, int, int]:
+    """(height, width, channels) of the map the input vector was flattened from."""
+    producers = graph.producers()
+    tensor = op.inputs[0]
+    while len(graph.tensor(tensor).shape) != 4 and tensor in producers:
+        producer = graph.operators[producers[tensor]]
+        if producer.name not in ("RESHAPE", "QUANTIZE"):
+            break
+        tensor = producer.inputs[0]
+    shape = graph.tensor(tensor).shape
+    if len(shape) == 4 and shape[1] * shape[2] * shape[3] == inputs:
+        return shape[1], shape[2], shape[3]
+    return 1, 1, inputs

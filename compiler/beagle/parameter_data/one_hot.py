@@ -1,0 +1,134 @@
+"""RESHAPE, SPLIT and CONCATENATION that move bytes inside words: products with matrices
+of ones and zeros (weight zero point 0).
+
+Reads the Graph level, writes Segments. Facts: docs/format/parameters.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from ...errors import UnsupportedModelError
+from ...frontend.graph import Graph, Operator
+from ...planning.plan import Segment
+from .layout import LANE_GROUP, ROW_BYTES, ROW_LANES, pad_rows, round_up
+from .tensors import place_of
+
+_MAX_WORDS = 16
+_SELECTIONS = ("SPLIT", "CONCATENATION")
+_MAX_DEPTH = 16
+_MAP_RANK = 4
+_VECTOR_RANK = 2
+
+
+def reshape(graph: Graph, op: Operator) -> Segment | None:
+    """A one-channel map (a byte a word) to a packed vector; None where the bytes already
+    lie as wanted: more channels, one position, or straight from the host."""
+    source, result = graph.tensor(op.inputs[0]).shape, graph.tensor(op.outputs[0]).shape
+    if len(source) != _MAP_RANK or len(result) != _VECTOR_RANK or source[3] != 1:
+        return None
+    positions = source[1] * source[2]
+    if positions <= 1 or _is_from_host(graph, op.inputs[0]):
+        return None
+    words = min(_MAX_WORDS, positions)
+    rows = np.zeros((words + 1, ROW_BYTES), np.uint8)
+    for word in range(words):
+        rows[word + 1, LANE_GROUP * word] = 1
+    return Segment(op.index, "convolution", rows.tobytes(), ROW_LANES, ("bias",))
+
+
+def concatenate_vectors(graph: Graph, op: Operator) -> Segment | None:
+    """Vectors whose lengths are no multiples of four, joined; None where none is needed."""
+    shapes = [graph.tensor(index).shape for index in op.inputs]
+    if any(len(shape) != _VECTOR_RANK for shape in shapes):
+        return None
+    lengths = [shape[-1] for shape in shapes]
+    if not any(length % LANE_GROUP for length in lengths[:-1]):
+        return None
+    row_bytes = round_up(LANE_GROUP * sum(lengths), ROW_BYTES)
+    rows = [bytes(row_bytes)]
+    output = 0
+    for length in lengths:
+        for first in range(0, length, LANE_GROUP):
+            row = bytearray(row_bytes)
+            for lane in range(min(LANE_GROUP, length - first)):
+                row[LANE_GROUP * output + lane] = 1
+                output += 1
+            rows.append(bytes(row))
+    return Segment(op.index, "convolution", b"".join(rows), row_bytes // 4, ("bias",))
+
+
+def select_channels(graph: Graph, op: Operator, mapped: Collection[int]) -> tuple[Segment, ...]:
+    """SPLIT or CONCATENATION along the channels of a map: one packed segment for each
+    result that is not a plain prefix of one tensor and is used as it stands."""
+    if not _is_channel_axis(graph, op):
+        return ()
+    parts = [graph.tensor(index).shape[-1] for index in op.inputs if graph.tensor(index).shape]
+    if op.name == "CONCATENATION" and all(size % LANE_GROUP == 0 for size in parts[:-1]):
+        return ()
+    producers, consumers = graph.producers(), graph.consumers()
+    found = []
+    for result in op.outputs:
+        users = [graph.operators[i].name for i in consumers.get(result, ()) if i in mapped]
+        if users and all(name in _SELECTIONS for name in users):
+            continue
+        channels = _source_channels(graph, producers, result, _MAX_DEPTH)
+        one_tensor = len({tensor for tensor, _ in channels}) == 1
+        if one_tensor and all(channel == i for i, (_, channel) in enumerate(channels)):
+            continue
+        found.append(_selection(graph, op, channels))
+    return tuple(found)
+
+
+def _is_channel_axis(graph: Graph, op: Operator) -> bool:
+    if op.name == "CONCATENATION":
+        axis = int(op.options.get("axis", 0))
+    else:
+        data = graph.tensor(op.inputs[0]).data
+        axis = 0 if data is None or data.size != 1 else int(data.reshape(-1)[0])
+    return axis in (-1, _MAP_RANK - 1)
+
+
+def _selection(graph: Graph, op: Operator, channels: list[tuple[int, int]]) -> Segment:
+    """One 4x4 matrix a source word: row the result's channel, column the word's lane."""
+    if len(channels) > LANE_GROUP:
+        raise UnsupportedModelError(
+            "channels are gathered into more than one word",
+            where=place_of(graph, op),
+            actual=len(channels),
+            allowed=f"1..{LANE_GROUP}",
+        )
+    words = sorted({(tensor, channel // LANE_GROUP) for tensor, channel in channels})
+    matrices = np.zeros((1 + len(words), LANE_GROUP, LANE_GROUP), np.uint8)
+    for output, (tensor, channel) in enumerate(channels):
+        word = words.index((tensor, channel // LANE_GROUP))
+        matrices[1 + word, output, channel % LANE_GROUP] = 1
+    return Segment(op.index, "depthwise", pad_rows(matrices.tobytes()), 64, ("bias",))
+
+
+def _source_channels(
+    graph: Graph, producers: Mapping[int, int], tensor: int, depth: int
+) -> list[tuple[int, int]]:
+    """The (tensor, channel) pairs a tensor made by SPLIT and CONCATENATION consists of."""
+    op = graph.operators[producers[tensor]] if tensor in producers else None
+    if depth == 0 or op is None or op.name not in _SELECTIONS or not _is_channel_axis(graph, op):
+        return [(tensor, channel) for channel in range(graph.tensor(tensor).shape[-1])]
+    if op.name == "CONCATENATION":
+        parts = [_source_channels(graph, producers, index, depth - 1) for index in op.inputs]
+        return [pair for part in parts for pair in part]
+    channels = _source_channels(graph, producers, op.inputs[1], depth - 1)
+    size = len(channels) // len(op.outputs)
+    first = op.outputs.index(tensor) * size
+    return channels[first : first + size]
+
+
+def _is_from_host(graph: Graph, tensor: int) -> bool:
+    producers = graph.producers()
+    while tensor not in graph.inputs:
+        op = graph.operators[producers[tensor]] if tensor in producers else None
+        if op is None or op.name not in ("QUANTIZE", "RESHAPE"):
+            return False
+        tensor = op.inputs[0]
+    return True
