@@ -1,0 +1,1 @@
+"""FlatBuffers and FlexBuffers: writers and named views (docs/format/container.md)."""
