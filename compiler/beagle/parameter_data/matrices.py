@@ -84,7 +84,16 @@ def _convolution_segment(
     data, lanes = matrix_rows(weights, zeros, headers, packed=packed, resident=resident)
     if packed:
         return Segment(op.index, "depthwise", data, _WHOLE_LINE, _names(headers))
+    if height * width == result[1] * result[2] == _positions(graph, op) == 1:
+        blocks = -(-outputs // BLOCK_CHANNELS)
+        return Segment(op.index, "fully_connected", data, lanes, _names(headers), blocks=blocks)
     return Segment(op.index, "convolution", data, lanes, _names(headers))
+
+
+def _positions(graph: Graph, op: Operator) -> int:
+    """Positions of the input map; one position and one tap make a fully connected layer."""
+    shape = graph.tensor(op.inputs[0]).shape
+    return shape[1] * shape[2]
 
 
 def _depthwise_segment(graph: Graph, op: Operator, weights: Array, rules: PackingRules) -> Segment:

@@ -36,7 +36,7 @@ def reshape(graph: Graph, op: Operator) -> Segment | None:
     rows = np.zeros((words + 1, ROW_BYTES), np.uint8)
     for word in range(words):
         rows[word + 1, LANE_GROUP * word] = 1
-    return Segment(op.index, "convolution", rows.tobytes(), ROW_LANES, ("bias",))
+    return Segment(op.index, "fully_connected", rows.tobytes(), ROW_LANES, ("bias",))
 
 
 def concatenate_vectors(graph: Graph, op: Operator) -> Segment | None:
@@ -57,7 +57,7 @@ def concatenate_vectors(graph: Graph, op: Operator) -> Segment | None:
                 row[LANE_GROUP * output + lane] = 1
                 output += 1
             rows.append(bytes(row))
-    return Segment(op.index, "convolution", b"".join(rows), row_bytes // 4, ("bias",))
+    return Segment(op.index, "fully_connected", b"".join(rows), row_bytes // 4, ("bias",))
 
 
 def select_channels(graph: Graph, op: Operator, mapped: Collection[int]) -> tuple[Segment, ...]:
