@@ -3,8 +3,15 @@
 load("//rules:providers.bzl", "EdgeTpuModelInfo")
 
 _TOOLCHAIN_TYPE = "@rules_edgetpu//rules:toolchain_type"
-_RUNTIME_VERSIONS = ["", "10", "11", "12", "13", "14"]
+_RUNTIME_VERSIONS = ["10", "11", "12", "13", "14"]
 _SUFFIX = "_edgetpu"
+
+def _checked_runtime(ctx):
+    version = ctx.attr.min_runtime_version
+    if version and version not in _RUNTIME_VERSIONS:
+        fail("%s: min_runtime_version = %s, but there are the runtimes %s" %
+             (ctx.label, version, ", ".join(_RUNTIME_VERSIONS)))
+    return version
 
 def _checked_release(ctx, compiler):
     release = ctx.attr.emulate_release
@@ -25,6 +32,7 @@ def _input_named(ctx, stem):
 def _edgetpu_model_impl(ctx):
     compiler = ctx.toolchains[_TOOLCHAIN_TYPE].edgetpu
     release = _checked_release(ctx, compiler)
+    runtime = _checked_runtime(ctx)
     compiled = ctx.outputs.compiled
     log = ctx.outputs.log
     if not compiled.basename.endswith(_SUFFIX + ".tflite"):
@@ -36,8 +44,8 @@ def _edgetpu_model_impl(ctx):
         args.add(compiler.quiet_flag)
     if ctx.attr.show_operations:
         args.add("--show_operations")
-    if ctx.attr.min_runtime_version:
-        args.add("--min_runtime_version", ctx.attr.min_runtime_version)
+    if runtime:
+        args.add("--min_runtime_version", runtime)
     if release:
         args.add("--emulate_release", release)
     args.add("--out_dir", compiled.dirname)
@@ -58,7 +66,7 @@ def _edgetpu_model_impl(ctx):
         EdgeTpuModelInfo(
             compiled = compiled,
             log = log,
-            min_runtime_version = ctx.attr.min_runtime_version,
+            min_runtime_version = runtime,
             source = ctx.file.src,
         ),
     ]
@@ -80,7 +88,6 @@ _edgetpu_model = rule(
         ),
         "min_runtime_version": attr.string(
             doc = "The oldest Edge TPU runtime that must run the model. Empty: the compiler's default.",
-            values = _RUNTIME_VERSIONS,
         ),
         "show_operations": attr.bool(
             doc = "Also print the table of operations on the console.",

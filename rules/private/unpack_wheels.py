@@ -20,7 +20,11 @@ package(default_visibility = ["//visibility:public"])
 py_library(
     name = "{name}",
     srcs = glob(["site/**/*.py"], exclude = _UNUSED, allow_empty = True),
-    data = glob(["site/**"], exclude = _UNUSED + ["site/**/*.py"] + _DATA, allow_empty = True){binaries},
+    data = glob(
+        ["site/**"{binaries}],
+        exclude = _UNUSED + _DATA + ["site/**/*.py"],
+        allow_empty = True,
+    ),
     imports = ["site"],
     deps = {deps},
 )
@@ -28,7 +32,7 @@ py_library(
 # Types and metadata, for checkers.
 filegroup(
     name = "data",
-    srcs = glob(["site/" + name for name in _DATA_NAMES], exclude = _UNUSED, allow_empty = True),
+    srcs = glob(_DATA, exclude = _UNUSED, allow_empty = True),
 )
 """
 
@@ -45,13 +49,12 @@ _UNUSED = [
     "**/* *",
 ]
 
-_DATA_NAMES = {data_names}
-
-_DATA = ["site/" + name for name in _DATA_NAMES]
+_DATA = {data}
 """
 
 # mypy's own type files are its run time; elsewhere only checkers read them.
-CHECKER_FILES = ["**/*.pyi", "**/py.typed", "*.dist-info/licenses/**"]
+CHECKER_FILES = ["site/**/*.pyi", "site/**/py.typed", "site/*.dist-info/licenses/**"]
+CHECKERS = ("ast_serialize", "mypy")
 
 
 def package_name(distribution: str) -> str:
@@ -104,12 +107,17 @@ def unpack(wheel: Path, known: set[str]) -> None:
             out.write_bytes(archive.read(info))
             if target.parts[0] == "bin" or info.external_attr >> 16 & 0o111:
                 out.chmod(0o755)
-    data_names = [] if name in ("mypy", "ast_serialize") else CHECKER_FILES
+    data = [] if name in CHECKERS else CHECKER_FILES
     head, body = BUILD.split("\npy_library", 1)
-    text = head + CONSTANTS.format(data_names=_starlark(data_names)) + "\npy_library" + body.format(
-        name=name,
-        binaries=' + glob(["bin/**"])' if (package / "bin").is_dir() else "",
-        deps=_starlark([f"//{d}" for d in deps if d in known and d != name]),
+    text = (
+        head
+        + CONSTANTS.format(data=_starlark(data))
+        + "\npy_library"
+        + body.format(
+            name=name,
+            binaries=', "bin/**"' if (package / "bin").is_dir() else "",
+            deps=_starlark([f"//{d}" for d in deps if d in known and d != name]),
+        )
     )
     (package / "BUILD").write_text(text)
 
