@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import OptionError
+from ..errors import InternalError, OptionError
 from ..frontend.graph import Graph
 from ..lowering.program import Program
 from ..release import RUNTIME_VERSIONS, Release
@@ -93,7 +93,7 @@ def build_executable(
         fired,
         scratch=not program.caching,
         names=activation_names,
-        default_names=_only_names(border),
+        default_names=_only_names(border, activation_names),
     )
     return Executable(
         kind,
@@ -124,9 +124,11 @@ def build_package(
     return Package(version, (execution,) if caching is None else (execution, caching))
 
 
-def _only_names(border: Border | None) -> tuple[str, str]:
-    """Names of the first input and output layer; the only ones where names are left out."""
-    if border is None:
+def _only_names(border: Border | None, names: Sequence[str]) -> tuple[str, str]:
+    """Names of the input and the output layer of a program that has one of each."""
+    if border is None or names:
         return "", ""
-    first = [layers[0].name if layers else "" for layers in (border.inputs, border.outputs)]
-    return first[0], first[1]
+    if len(border.inputs) > 1 or len(border.outputs) > 1:
+        raise InternalError("a program with several inputs or outputs must name its base loads")
+    layers = (*border.inputs, *border.outputs)
+    return layers[0].name, layers[-1].name

@@ -67,9 +67,8 @@ def write_package(package: Package) -> bytes:
     signature = writer.byte_vector(b"")
     compiler_version = writer.string(encode_name(package.compiler_version))
     identifier = package.model_identifier
-    root = writer.table(
+    root = writer.table_with_defaults(
         schema.PACKAGE,
-        force_defaults=True,
         min_runtime_version=package.min_runtime_version,
         serialized_multi_executable=multi,
         signature=signature,

@@ -8,10 +8,10 @@ Large byte vectors are kept by reference until `finish` joins everything once.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..errors import InternalError
-from .schema import TableType
+from .schema import REFERENCE, TableType
 
 
 class FlatBufferWriter:
@@ -51,19 +51,33 @@ class FlatBufferWriter:
         relative = [end - 4 * i - target for i, target in enumerate(targets)]
         return self._end_vector(struct.pack(f"<{len(targets)}I", *relative), len(targets))
 
-    def table(
-        self, kind: TableType, *, force_defaults: bool = False, **values: float | None
-    ) -> int:
+    def table(self, kind: TableType, **values: float | None) -> int:
         """A table; values that are None, or equal to the default, take no space."""
+        return self._table(kind, values, force_defaults=False)
+
+    def table_with_defaults(self, kind: TableType, **values: float | None) -> int:
+        """A table that also stores values equal to the default."""
+        return self._table(kind, values, force_defaults=True)
+
+    def finish(self, root: int, identifier: bytes = b"") -> bytes:
+        """The buffer: root offset, optional four-byte identifier, objects."""
+        self._pad(self._alignment, 4 + len(identifier))
+        self._push(identifier)
+        self._push(struct.pack("<I", self._size + 4 - root))
+        return b"".join(reversed(self._pieces))
+
+    def _table(
+        self, kind: TableType, values: Mapping[str, float | None], *, force_defaults: bool
+    ) -> int:
         if not values.keys() <= kind.fields.keys():
             raise InternalError(f"{kind.name} has no {sorted(values.keys() - kind.fields.keys())}")
         end = self._size
-        ends = [0] * (1 + max((field.slot for field in kind.fields.values()), default=-1))
+        ends = [0] * len(kind.fields)
         for field in kind.write_order:
             value = values.get(field.name)
             if value is None:
                 continue
-            if field.type == "ref":
+            if field.type == REFERENCE:
                 self._pad(4, 0)
                 value = self._size + 4 - value
             elif value == field.default and not force_defaults:
@@ -72,13 +86,6 @@ class FlatBufferWriter:
             self._push(struct.pack("<" + field.code, value))
             ends[field.slot] = self._size
         return self._end_table(end, ends)
-
-    def finish(self, root: int, identifier: bytes = b"") -> bytes:
-        """The buffer: root offset, optional four-byte identifier, objects."""
-        self._pad(self._alignment, 4 + len(identifier))
-        self._push(identifier)
-        self._push(struct.pack("<I", self._size + 4 - root))
-        return b"".join(reversed(self._pieces))
 
     def _end_table(self, end: int, ends: list[int]) -> int:
         """Write the table's vtable offset, and its vtable unless an equal one exists."""

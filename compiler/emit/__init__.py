@@ -1,0 +1,1 @@
+"""The files a compilation leaves: the outer .tflite, the .log, and how they are written."""
