@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 Scale = tuple[float, int]
 """(scale, zero point)."""
 ACTIVATIONS = {"none": 0, "relu": 1, "relu_n1_to_1": 2, "relu6": 3}
-NUMPY = {"int8": np.int8, "uint8": np.uint8, "int32": np.int32, "int64": np.int64}
+NUMPY: dict[str, type[np.generic]] = {
+    "int8": np.int8,
+    "uint8": np.uint8,
+    "int32": np.int32,
+    "int64": np.int64,
+}
 NUMPY |= {"float32": np.float32, "int16": np.int16, "bool": np.bool_}
 
 

@@ -200,7 +200,6 @@ class ShapeLayers(GraphBuilder):
         sizes = [1 if axis in axes else size for axis, size in enumerate(value.shape)]
         shape = [s for axis, s in enumerate(sizes) if keep_dims or axis not in axes]
         inputs = [value, self._numbers(list(axes), "axes")]
-        more = {} if output is None else {"output": output}
         version = SAME_SCALE_VERSION if value.type == "int8" else 1
         return self.op(
             "MEAN",
@@ -209,5 +208,5 @@ class ShapeLayers(GraphBuilder):
             options={"keep_dims": keep_dims},
             version=version,
             spread=value.spread,
-            **{"output": value.output, **more},
+            output=output or value.output,
         )
