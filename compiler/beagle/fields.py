@@ -213,7 +213,7 @@ def _scalar_fence() -> tuple[Record[Any] | int, ...]:
         Number("producer_b", 16, "value PRODUCER_B must reach", Kind.COUNTER),
         242,
         Number("producers", 4, "wait for PRODUCER_A (1), PRODUCER_B (2)"),
-        Number("units", 5, "mask of the units that must be idle: 4 infeed, 8 outfeed, .."),
+        Number("units", 5, "units that must be idle: 1, 2 infeeds, 4 pop, 8 outfeed"),
     )
 
 
@@ -252,8 +252,8 @@ def _outfeed() -> tuple[Record[Any] | int, ...]:
     )
 
 
-def _frame(bits: str) -> tuple[Record[Any] | int, ...]:
-    return (19, free("bits", 32, bits))
+def _frame() -> tuple[Record[Any] | int, ...]:
+    return (19, free("bits", 32, "start: length of the body in bits; end: 128"))
 
 
 @cache
@@ -303,5 +303,5 @@ def _scalar_layouts() -> Iterator[Layout]:
     )
     yield layout(SCALAR | 6, 4, "pop", _pop(), level.Pop, unit="pop")
     yield layout(SCALAR | 7, 2, "outfeed", _outfeed(), level.Outfeed, unit="outfeed")
-    yield layout(START_KEY, 1, "start", _frame("bits between this word and the end word"))
-    yield layout(END_KEY, 1, "end", _frame("bits of this word: 128"))
+    yield layout(START_KEY, 1, "start", _frame())
+    yield layout(END_KEY, 1, "end", _frame())
