@@ -37,6 +37,9 @@ SCALAR_TYPES = {
 """Schema scalar type -> (`struct` format, bytes)."""
 
 _SLACK = 1 << 16
+_OFFSET = struct.Struct("<I")
+_BACK = struct.Struct("<i")
+_VTABLE = struct.Struct("<HH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +89,26 @@ class FlatBuffer:
 
     def follow(self, position: int, path: str) -> int:
         """Where the forward reference at `position` points."""
-        self.check(position, 4, path)
-        (offset,) = struct.unpack_from("<I", self.data, position)
-        target = position + int(offset)
-        self.check(target, 4, path)
+        size = len(self.data)
+        if position < 0 or position + 4 > size:
+            self.check(position, 4, path)
+        target = position + int(_OFFSET.unpack_from(self.data, position)[0])
+        if target + 4 > size:
+            self.check(target, 4, path)
         return target
 
     def table_at(self, position: int, path: str) -> Table:
         """The table at byte `position`, its vtable checked."""
         self.check(position, 4, path)
-        (back,) = struct.unpack_from("<i", self.data, position)
-        vtable = position - int(back)
-        self.check(vtable, 4, f"{path} (vtable)")
-        vtable_size, size = struct.unpack_from("<HH", self.data, vtable)
+        vtable = position - int(_BACK.unpack_from(self.data, position)[0])
+        if vtable < 0 or vtable + 4 > len(self.data):
+            self.check(vtable, 4, f"{path} (vtable)")
+        vtable_size, size = _VTABLE.unpack_from(self.data, vtable)
         if vtable_size < 4 or vtable_size % 2 or size < 4:
             raise self.error(path, f"has a damaged vtable ({vtable_size}, {size})", vtable)
-        self.check(vtable, vtable_size, f"{path} (vtable)")
-        self.check(position, size, path)
+        if max(vtable + vtable_size, position + size) > len(self.data):
+            self.check(vtable, vtable_size, f"{path} (vtable)")
+            self.check(position, size, path)
         self.charge(size + vtable_size, path, position)
         slots = struct.unpack_from(f"<{vtable_size // 2 - 2}H", self.data, vtable + 4)
         return Table(self, position, size, slots, path)

@@ -139,20 +139,21 @@ def _check_quantization(graph: Graph, tensor: Tensor) -> None:
     if quantization is None:
         return
     where = _tensor_where(graph, tensor)
-    for scale in quantization.scales:
-        if not (math.isfinite(scale) and scale > 0):
-            raise InvalidModelError(
-                "the tensor's scale is not a positive number", where=where, actual=scale
-            )
+    scales, zero_points = quantization.scales, quantization.zero_points
+    if not (math.isfinite(sum(scales)) and min(scales) > 0):
+        raise InvalidModelError(
+            "the tensor's scale is not a positive number",
+            where=where,
+            actual=next(scale for scale in scales if not 0 < scale < math.inf),
+        )
     lowest, highest = ZERO_POINT_RANGES.get(tensor.type, (-(2**63), 2**63 - 1))
-    for zero_point in quantization.zero_points:
-        if not lowest <= zero_point <= highest:
-            raise InvalidModelError(
-                f"the tensor's zero point does not fit its type {tensor.type.name}",
-                where=where,
-                actual=zero_point,
-                allowed=f"{lowest}..{highest}",
-            )
+    if min(zero_points) < lowest or max(zero_points) > highest:
+        raise InvalidModelError(
+            f"the tensor's zero point does not fit its type {tensor.type.name}",
+            where=where,
+            actual=next(zero for zero in zero_points if not lowest <= zero <= highest),
+            allowed=f"{lowest}..{highest}",
+        )
     if quantization.per_channel:
         _check_channels(quantization, tensor, where)
 
