@@ -7,8 +7,8 @@ exits with 1 where anything failed, Bazel did, or nothing was run.
 from __future__ import annotations
 
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 PASSED, FAILED, SKIPPED = range(3)
 
