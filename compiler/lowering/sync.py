@@ -27,9 +27,13 @@ class Production:
 
 
 class SyncState:
-    """Counters of all tiles since the last reset, and the two counters of the scalar core that
-    run through the whole program: lines taken from the ring for re-injection (`outfed`) and
-    words sent again from there (`reinjected`)."""
+    """Counters of all tiles since the last reset, and two of the scalar core that run through
+    the whole program: words taken from the ring for re-injection (`outfed`) and words sent
+    again from there (`reinjected`).
+
+    reset_before_parameters: an elementwise operator asks the next layer that loads parameters
+    for a reset in front of them.
+    """
 
     def __init__(self) -> None:
         self.outfed = 0
@@ -44,6 +48,7 @@ class SyncState:
         if flags is None:
             self._counts.clear()
             self._produced.clear()
+            self.reset_before_parameters = False
             return
         for flag in flags:
             self._counts.pop(flag, None)

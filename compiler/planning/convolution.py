@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
+from .dataflow import scale, zero_point
 from .family import Family
+from .halo import HaloMove, halo_moves
 from .map_layout import MapLayout
 from .plan import Segment, Step
 from .refusal import Refusal
 from .requantization import (
     Requantization,
     activation_range,
-    chip_zero_point,
-    quantization_of,
     requantization,
     single,
 )
@@ -81,7 +81,7 @@ class WideBlocks:
 class ConvolutionStep(Step):
     """One convolution layer.
 
-    exchange: its input map's halo is filled first (once a tensor, by its first reader).
+    exchange: moves that fill the halo of its input map (made once, by its first reader).
     depthwise: groups of four channels with weights of their own. packed: parameters travel in
     16-byte rows through the scalar core (depthwise, or at most four output channels).
     headers: names of the header vectors in front of each block, in order.
@@ -92,7 +92,7 @@ class ConvolutionStep(Step):
     output: MapLayout
     input_buffer: str
     output_buffer: str
-    exchange: bool
+    exchange: tuple[HaloMove, ...]
     depthwise: bool
     packed: bool
     output_channels: int
@@ -150,7 +150,7 @@ def plan_convolution(planner: PlanBuilder, op: Operator) -> None:
             output=output,
             input_buffer=planner.consume(op.inputs[0]),
             output_buffer=planner.produce(op.outputs[0], output.words),
-            exchange=planner.claim_exchange(planner.dataflow.source(op.inputs[0])),
+            exchange=_exchange(planner, op, layout),
             depthwise=depthwise,
             packed=segment.kind == "depthwise",
             output_channels=graph.tensor(op.outputs[0]).shape[3],
@@ -158,8 +158,8 @@ def plan_convolution(planner: PlanBuilder, op: Operator) -> None:
             headers=segment.headers,
             blocks=blocks,
             classes=classes,
-            input_zero=chip_zero_point(graph.tensor(op.inputs[0])),
-            weight_zero=0 if zeros_travel else chip_zero_point(graph.tensor(op.inputs[1])),
+            input_zero=zero_point(graph.tensor(op.inputs[0])),
+            weight_zero=0 if zeros_travel else zero_point(graph.tensor(op.inputs[1])),
             requantization=_requantization(planner, op, segment),
         )
     )
@@ -225,6 +225,12 @@ def tile_classes(
     return tuple(TileClass(*key, tiles=mask) for key, mask in masks.items())
 
 
+def _exchange(planner: PlanBuilder, op: Operator, layout: MapLayout) -> tuple[HaloMove, ...]:
+    if planner.claim_exchange(planner.dataflow.source(op.inputs[0])):
+        return halo_moves(layout)
+    return ()
+
+
 def _chunks(
     window: ConvolutionWindow,
     layout: MapLayout,
@@ -261,7 +267,7 @@ def _requantization(planner: PlanBuilder, op: Operator, segment: Segment) -> Req
             allowed="NONE, RELU, RELU_N1_TO_1 or RELU6",
         )
     graph = planner.graph
-    scales = [quantization_of(graph.tensor(t)).scales[0] for t in op.inputs[:2]]
+    scales = [scale(graph.tensor(t)) for t in op.inputs[:2]]
     result = requantization(single(scales[0] * scales[1]), graph.tensor(op.outputs[0]), limits)
     return replace(result, multiplier=1.0) if "scale" in segment.headers else result
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..frontend.graph import Graph, Operator
+from ..frontend.graph import Graph, Operator, Tensor, TensorType
+from .refusal import Refusal
 from .schedule import renamed_input
 
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
@@ -23,6 +24,20 @@ class FusedPad:
     tensor: int
     before: tuple[int, int]
     after: tuple[int, int]
+
+
+def zero_point(tensor: Tensor) -> int:
+    """Zero point of the byte on the chip: int8 values are stored plus 128."""
+    if tensor.quantization is None or not tensor.quantization.zero_points:
+        raise Refusal(None, f"tensor '{tensor.name}' has no quantisation")
+    return tensor.quantization.zero_points[0] + (128 if tensor.type == TensorType.INT8 else 0)
+
+
+def scale(tensor: Tensor) -> float:
+    """The (first) float32 scale of a quantised tensor."""
+    if tensor.quantization is None or not tensor.quantization.scales:
+        raise Refusal(None, f"tensor '{tensor.name}' has no quantisation")
+    return tensor.quantization.scales[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from .dataflow import build_dataflow
 from .families import FAMILIES, INPUTS, OUTPUTS
 from .family import Border
 from .narrow_memory import allocate
-from .parameter_placement import place
+from .parameter_placement import place_parameters
 from .plan import Plan, Segment
 from .refusal import Refusal
 from .schedule import schedule
@@ -37,7 +37,9 @@ def whole_graph(graph: Graph) -> Region:
     return Region(tuple(op.index for op in graph.operators), graph.inputs, graph.outputs)
 
 
-def plan(graph: Graph, region: Region | None = None, release: Release = RELEASE_16) -> Plan:
+def plan_region(
+    graph: Graph, region: Region | None = None, release: Release = RELEASE_16
+) -> Plan:
     """Plan a region (default: the whole graph) as one executable.
 
     Raises Refusal with the operator that cannot be planned.
@@ -90,7 +92,9 @@ def finish(planner: PlanBuilder) -> Plan:
         buffers=planner.buffers,
         narrow=allocate(planner.buffers),
         segments=tuple(planner.segments),
-        placement=place(planner.segments, capacity),
+        placement=place_parameters(
+            planner.segments, capacity, small_sort=planner.release.small_sort
+        ),
         notes=planner.notes,
     )
     result.verify()

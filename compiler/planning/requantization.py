@@ -47,15 +47,28 @@ class Requantization:
     zero_point: int
 
 
-def clamps(output_scale: float, output_zero: int) -> tuple[float, float]:
-    """(max, min) of the byte range 0..255: f32(f32((limit - zero) * scale) * f32(1 / scale))."""
+def activation_range(code: int) -> tuple[float, float] | None:
+    """(smallest, largest) real value a fused activation lets through (the schema's number);
+    None for those that are no clamp."""
+    return _ACTIVATION_RANGES.get(code)
+
+
+def clamps(
+    output_scale: float, output_zero: int, limits: tuple[float, float] = UNLIMITED
+) -> tuple[float, float]:
+    """(max, min) of the byte range 0..255 and of the real `limits` (smallest, largest):
+    f32(f32((limit - zero) * scale) * f32(1 / scale))."""
     inverse = single(1 / output_scale)
     high, low = (single((limit - output_zero) * output_scale) for limit in (255, 0))
-    return single(high * inverse), single(low * inverse)
+    smallest, largest = limits
+    return single(min(high, largest) * inverse), single(max(low, smallest) * inverse)
 
 
-def requantization(accumulator_scale: float, output: Tensor) -> Requantization:
-    """From an accumulator whose unit is `accumulator_scale` (float32) to `output`."""
+def requantization(
+    accumulator_scale: float, output: Tensor, limits: tuple[float, float] = UNLIMITED
+) -> Requantization:
+    """From an accumulator whose unit is `accumulator_scale` (float32) to `output`, held
+    between the real values `limits`."""
     output_scale, output_zero = scale(output), zero_point(output)
     multiplier = single(accumulator_scale * single(1 / output_scale))
-    return Requantization(multiplier, *clamps(output_scale, output_zero), output_zero)
+    return Requantization(multiplier, *clamps(output_scale, output_zero, limits), output_zero)

@@ -1,0 +1,308 @@
+"""Lowering of the image input.
+
+Reads `ImageInputStep`s. Facts: docs/format/convolution.md, "Image input". The stream of a tile
+row goes through a wide FIFO of two rows into two row slots of narrow memory, and from there,
+times an identity matrix, into the interior of the first map; the last row waits for a fence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..planning.image import ImageInputStep, Interior, Scatter
+from .builder import RING_AND_FEED, TAG_INPUT
+from .lower import Lowering
+from .program import (
+    Direction,
+    Flag,
+    Infeed,
+    MeshMove,
+    NarrowToWide,
+    Nest,
+    Pop,
+    Ring,
+    RingConsume,
+    ScalarFence,
+    ScalarFlag,
+    Tail,
+    TensorOp,
+    TileFence,
+    Unit,
+    Wait,
+    WideToNarrow,
+)
+from .requantise import copying
+from .streams import one_line, stream, words
+
+WORD_BYTES = 4
+LINE_WORDS = 64
+ITEM_BYTES = 8
+FEED_ITEMS = 16384
+"""Half of the activation feed buffer, in 8-byte items: one turn of its double buffer."""
+FEED_CREDITS = 0x7FFC
+IDENTITY_WORDS = 4
+ACTIVATIONS = 1
+"""Pop.source: the host's activations."""
+BYTE_SLICES = 3
+DROP_ONCE = 0b11
+"""WideToNarrow.skip: drop words in front of the whole stream of two loops."""
+
+
+def lower_image_input(lowering: Lowering, step: ImageInputStep) -> None:
+    """Bring one picture in."""
+    _write_identity(lowering, step)
+    rows = max(interior.rows for interior in step.interiors)
+    for interior in step.interiors:
+        if interior.rows > 1:
+            lowering.add(_copy(lowering, step, interior, last=False))
+    _start_feed(lowering, step)
+    if rows > 2:
+        lowering.add(TileFence(flags=1 << Flag.WIDE_TO_NARROW))
+    _scatter(lowering, step)
+    lowering.program.idle()
+    for interior in step.interiors:
+        lowering.add(_copy(lowering, step, interior, last=True))
+    lowering.reset()
+
+
+def _write_identity(lowering: Lowering, step: ImageInputStep) -> None:
+    """The 4x4 identity matrix (word i has its byte i set), behind it, for gathering by
+    channel, a line of zeros."""
+    base = lowering.address(step.identity_buffer)
+
+    def fill(address: int, count: int, value: int, signal: int | None = None) -> None:
+        lowering.add(
+            MeshMove(
+                direction=Direction.NORTH,
+                destination=words(address, count),
+                fill=value,
+                signal_received=signal,
+            )
+        )
+
+    for i in range(IDENTITY_WORDS):
+        last = i == IDENTITY_WORDS - 1 and not step.by_channel
+        fill(base + i, 1, 1 << 8 * i, 1 if last else None)
+    if step.by_channel:
+        fill(base + IDENTITY_WORDS, LINE_WORDS, 0)
+        lowering.program.idle()
+        lowering.add(
+            NarrowToWide(
+                narrow=words(base, IDENTITY_WORDS + LINE_WORDS),
+                wide=stream(step.identity_line, (2, 1)),
+                fill_level=1,
+            )
+        )
+    else:
+        lowering.add(
+            NarrowToWide(
+                narrow=words(base, IDENTITY_WORDS),
+                wide=Nest(step.identity_line, ((1, 1),)),
+                signal=1,
+                waits=(Wait(Flag.SOUTH_IN, 1, 1, 0),),
+                fill_level=1,
+            )
+        )
+    lowering.fence_unit(Unit.NARROW_TO_WIDE)
+
+
+def _copy(
+    lowering: Lowering, step: ImageInputStep, interior: Interior, *, last: bool
+) -> TensorOp:
+    """Row slots -> interior of the map: all rows but the last, or the last one."""
+    first = interior.rows - 1 if last else 0
+    count = 1 if last else interior.rows - 1
+    before = first * step.row_words
+    op = TensorOp(
+        tiles=interior.tiles,
+        waits=(
+            Wait(
+                Flag.WIDE_TO_NARROW,
+                3,
+                before + (interior.own_words if last else step.row_words),
+                step.row_words,
+            ),
+        ),
+    )
+    slot = lowering.address(step.staging_buffer) + first % 2 * step.slot_words
+    target = (
+        lowering.address(step.output_buffer) + interior.offset + first * interior.row_words
+    )
+    if step.by_channel:
+        op = _gather(op, step, interior, count, slot * WORD_BYTES + interior.byte, target)
+    else:
+        op = _copy_words(op, step, interior, count, slot, target)
+    return copying(op)
+
+
+def _repeat(count: int, stride: int = 0) -> tuple[tuple[int, int], ...]:
+    """The row loop: left out for a single row."""
+    return ((count, stride),) if count > 1 else ()
+
+
+def _copy_words(
+    op: TensorOp, step: ImageInputStep, interior: Interior, count: int, slot: int, target: int
+) -> TensorOp:
+    """Pixels of whole words: word by word, pixel by pixel, row by row."""
+    pixel, columns = step.channels // WORD_BYTES, interior.columns
+    rows = _repeat(count)
+    idle = ((pixel, 0), (1, 0), (columns, 0), *rows)
+    return replace(
+        op,
+        loops=(1, pixel, columns, *(loop for loop, _ in rows)),
+        narrow_in=Nest(
+            slot, ((pixel, 1), (columns, pixel), *rows), 0b11, 2, step.slot_words
+        ).scaled(WORD_BYTES),
+        narrow_out=stream(
+            target,
+            (pixel, 1),
+            (columns, pixel),
+            (count, interior.row_words),
+            (1, interior.map_words),
+        ).scaled(WORD_BYTES),
+        wide=Nest(step.identity_line * 4, idle),
+        partial=Nest(0, idle, 0, 0, 4),
+        signal_output=2,
+        group_level=4,
+    )
+
+
+def _gather(
+    op: TensorOp, step: ImageInputStep, interior: Interior, count: int, byte: int, target: int
+) -> TensorOp:
+    """Pixels of fewer than four bytes: byte c times row c of the identity, summed into one
+    word a pixel. `byte`: byte address of the first."""
+    channels, columns = step.channels, interior.columns
+    rows = _repeat(count)
+    return replace(
+        op,
+        loops=(channels, columns, *((1, count) if count > 1 else ())),
+        narrow_in=Nest(
+            byte,
+            ((channels, 1), (columns, channels), (1, step.row_words * WORD_BYTES), *rows),
+            0b111,
+            3,
+            step.slot_words * WORD_BYTES,
+        ),
+        narrow_out=stream(
+            target,
+            (1, 1),
+            (columns, 1),
+            (1, interior.row_words),
+            *_repeat(count, interior.row_words),
+            (1, interior.map_words),
+        ).scaled(WORD_BYTES),
+        wide=Nest(step.identity_line * 4, ((channels, 1), (columns, 0), *rows), 1),
+        partial=Nest(
+            0, ((channels, int(channels == 1)), (columns, 0), *rows), 0, 1, 4
+        ),
+        signal_output=3,
+        group_level=3,
+        reduced=1,
+        raw=1,
+        byte_slices=BYTE_SLICES,
+    )
+
+
+def _start_feed(lowering: Lowering, step: ImageInputStep) -> None:
+    """Ask the host for the picture; the feed buffer is empty."""
+    program = lowering.program
+    program.load_base()
+    for flag, credits in ((ScalarFlag.AVDATA_INFEED, FEED_CREDITS), (ScalarFlag.AVDATA_POP, 0)):
+        lowering.add(ScalarFence(flags=1 << flag, value=credits, units=RING_AND_FEED))
+    items = -(-step.size // ITEM_BYTES)
+    lowering.add(
+        Infeed(
+            activations=1,
+            buffer=_turns(0, items, always=True),
+            signal=0,
+            wait=Wait(ScalarFlag.AVDATA_INFEED, 0, 0),
+        )
+    )
+    program.address_from_base()
+    program.address_to_descriptor()
+    program.fire(step.size, TAG_INPUT)
+
+
+def _turns(first: int, items: int, *, always: bool = False) -> Nest:
+    """`items` items from number `first` on through the two halves of the feed buffer;
+    `always`: write the loop of turns even for a single one."""
+    turns, rest = -(-items // FEED_ITEMS), items % FEED_ITEMS
+    levels = ((FEED_ITEMS, 1), (turns, 0)) if always or turns > 1 else ((FEED_ITEMS, 1),)
+    tail = Tail(rest, 1, FEED_ITEMS - rest) if rest else None
+    return Nest(first, levels, 1, 1, FEED_ITEMS, tail)
+
+
+def _scatter(lowering: Lowering, step: ImageInputStep) -> None:
+    """Column by column out of the FIFO, then row by row into it, consumers first."""
+    chunk, level = step.chunk_lines, _chunk_level(step)
+    staging = lowering.address(step.staging_buffer)
+    for scatter in step.scatters:
+        lowering.add(_keep_columns(step, scatter, staging))
+    for feed in step.feeds:
+        room = LINE_WORDS * chunk
+        lowering.add(
+            RingConsume(
+                tiles=feed.tiles,
+                ring=Ring.A,
+                wide=_chunks(step, feed.lines),
+                signal=level,
+                wait=Wait(Flag.WIDE_TO_NARROW, level, -room, room, space=True),
+            )
+        )
+        lowering.add(
+            Pop(
+                source=ACTIVATIONS,
+                buffer=_turns(feed.first_item, feed.items),
+                signal_space=0,
+                waits=(Wait(ScalarFlag.AVDATA_POP, 0, feed.first_item + 1),),
+                on=1,
+                destinations=feed.tiles,
+                lanes=LINE_WORDS - 1,
+            )
+        )
+
+
+def _chunk_level(step: ImageInputStep) -> int:
+    """Loop level of a row's lines in the FIFO: a chunk of one line has no loop of its own."""
+    return 1 if step.chunk_lines > 1 else 0
+
+
+def _chunks(step: ImageInputStep, lines: int) -> Nest:
+    """`lines` lines through the FIFO of two chunks."""
+    chunk, level = step.chunk_lines, _chunk_level(step)
+    levels = ((chunk, 1), (-(-lines // chunk), 0))[1 - level :]
+    rest = lines % chunk
+    tail = Tail(rest, level, chunk - rest) if rest else None
+    return Nest(step.fifo_line, levels, (1 << level) - 1, level, chunk, tail)
+
+
+def _keep_columns(step: ImageInputStep, scatter: Scatter, staging: int) -> WideToNarrow:
+    """Whole rows into the two row slots, turned so that the tile's own columns come first:
+    what lies in front of them in the first row is dropped, so every slot ends with the words
+    in front of the next row's."""
+    first, row = scatter.first_word, step.row_words
+    op = WideToNarrow(
+        tiles=scatter.tiles,
+        wide=_chunks(step, scatter.lines),
+        narrow=Nest(
+            staging,
+            ((row, 1), (scatter.rows, 0)),
+            1,
+            1,
+            step.slot_words,
+            Tail(row - first, 1, first) if first else None,
+        ),
+        signal=0,
+        waits=(
+            Wait(Flag.RING_READ_A, _chunk_level(step), 1),
+            Wait(Flag.AVDATA, 1, -1, space=True),
+        ),
+        fill_level=2,
+    )
+    if not scatter.skip_words:
+        return op
+    dropped = scatter.skip_words - 1
+    return replace(
+        op, skip=DROP_ONCE, skip_first=staging, skip_last=dropped, skip_end=staging + dropped
+    )

@@ -1,0 +1,129 @@
+"""The halo exchange of a map: which rectangles every tile sends, receives and fills.
+
+Reads a MapLayout, writes `HaloMove`s for steps of the Plan level. Rows travel first (own columns
+only), then columns (with the rows that just came, so corners need no move of their own). What
+lies outside the picture is filled by the tile at its edge. Facts: docs/format/tiling.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..lowering.program import Direction
+from .map_layout import MapAxis, MapLayout
+from .tiling import GRID, Interval, length, overlap
+
+EXCHANGE_ORDER = (Direction.NORTH, Direction.SOUTH, Direction.WEST, Direction.EAST)
+_STEP = {
+    Direction.NORTH: (-1, 0),
+    Direction.SOUTH: (1, 0),
+    Direction.WEST: (0, -1),
+    Direction.EAST: (0, 1),
+}
+_BEHIND = (Direction.NORTH, Direction.WEST)
+"""Ways of movement that fill what lies behind the own pixels (below, right)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """Pixels in a tile's map: word offset of the first, and their size."""
+
+    offset: int
+    rows: int
+    columns: int
+    row_words: int
+
+
+@dataclass(frozen=True, slots=True)
+class HaloMove:
+    """One tile's part in the moves of one direction. `source`: what it sends on; `destination`:
+    what it receives, or fills with the zero point if `fill`; `reads_own`, `forwards`: the
+    source holds pixels of its own, pixels received by this same direction."""
+
+    direction: Direction
+    tile: int
+    source: Rectangle | None
+    destination: Rectangle | None
+    fill: bool
+    reads_own: bool
+    forwards: bool
+
+
+def halo_moves(layout: MapLayout) -> tuple[HaloMove, ...]:
+    """All moves of an exchange, direction by direction, tiles ascending."""
+    moves = []
+    for direction in EXCHANGE_ORDER:
+        for tile in range(GRID * GRID):
+            move = _move(layout, direction, tile)
+            if move is not None:
+                moves.append(move)
+    return tuple(moves)
+
+
+def _move(layout: MapLayout, direction: Direction, tile: int) -> HaloMove | None:
+    received = _received(layout, direction, tile)
+    fill = received is not None and _at_edge(layout, direction, tile)
+    sent = None
+    down, right = _STEP[direction]
+    row, column = tile // GRID + down, tile % GRID + right
+    if 0 <= row < GRID and 0 <= column < GRID:
+        neighbour = row * GRID + column
+        if not _at_edge(layout, direction, neighbour):
+            sent = _received(layout, direction, neighbour)
+    if received is None and sent is None:
+        return None
+    own = _own(layout, direction, tile)
+    moved = None if sent is None else sent[0 if down else 1]
+    return HaloMove(
+        direction,
+        tile,
+        sent and _rectangle(layout, tile, *sent),
+        received and _rectangle(layout, tile, *received),
+        fill,
+        reads_own=moved is not None and length(overlap(moved, own)) > 0,
+        forwards=moved is not None and not (own[0] <= moved[0] and moved[1] <= own[1]),
+    )
+
+
+def _axis(layout: MapLayout, direction: Direction, tile: int) -> tuple[MapAxis, int]:
+    """The axis of movement and the tile's place on it."""
+    if _STEP[direction][0]:
+        return layout.rows, tile // GRID
+    return layout.columns, tile % GRID
+
+
+def _own(layout: MapLayout, direction: Direction, tile: int) -> Interval:
+    axis, place = _axis(layout, direction, tile)
+    return axis.own[place]
+
+
+def _at_edge(layout: MapLayout, direction: Direction, tile: int) -> bool:
+    """Whether the picture ends where the data of this direction would come from."""
+    axis, place = _axis(layout, direction, tile)
+    low, high = axis.own[place]
+    return high == axis.high if direction in _BEHIND else low == axis.low
+
+
+def _received(
+    layout: MapLayout, direction: Direction, tile: int
+) -> tuple[Interval, Interval] | None:
+    """Rows and columns the tile gets by this direction."""
+    axis, place = _axis(layout, direction, tile)
+    part = axis.after(place) if direction in _BEHIND else axis.before(place)
+    if axis is layout.rows:
+        rows, columns = part, layout.columns.own[tile % GRID]
+    else:
+        across = layout.rows.needed[tile // GRID]
+        if across is None:
+            return None
+        rows, columns = across, part
+    return (rows, columns) if length(rows) and length(columns) else None
+
+
+def _rectangle(layout: MapLayout, tile: int, rows: Interval, columns: Interval) -> Rectangle:
+    return Rectangle(
+        layout.offset(tile, rows[0], columns[0]) - layout.channel_offset,
+        length(rows),
+        length(columns),
+        layout.row_words(tile),
+    )
