@@ -25,7 +25,11 @@ _VECTOR_RANK = 2
 
 def reshape(graph: Graph, op: Operator) -> Segment | None:
     """A one-channel map (a byte a word) to a packed vector; None where the bytes already
-    lie as wanted: more channels, one position, or straight from the host."""
+    lie as wanted: more channels, one position, or straight from the host.
+
+    Up to 16 positions are gathered on one tile first, as for a fully connected layer; more
+    are packed 16 at a time on the tiles where they lie.
+    """
     source, result = graph.tensor(op.inputs[0]).shape, graph.tensor(op.outputs[0]).shape
     if len(source) != _MAP_RANK or len(result) != _VECTOR_RANK or source[3] != 1:
         return None
@@ -33,10 +37,11 @@ def reshape(graph: Graph, op: Operator) -> Segment | None:
     if positions <= 1 or _is_from_host(graph, op.inputs[0]):
         return None
     words = min(_MAX_WORDS, positions)
+    kind = "fully_connected" if positions <= _MAX_WORDS else "depthwise"
     rows = np.zeros((words + 1, ROW_BYTES), np.uint8)
     for word in range(words):
         rows[word + 1, LANE_GROUP * word] = 1
-    return Segment(op.index, "fully_connected", rows.tobytes(), ROW_LANES, ("bias",))
+    return Segment(op.index, kind, rows.tobytes(), ROW_LANES, ("bias",))
 
 
 def concatenate_vectors(graph: Graph, op: Operator) -> Segment | None:
