@@ -69,9 +69,7 @@ def vendor_operators(*, with_source: bool = False) -> tuple[VendorOperator, ...]
     found = []
     for pair in pairs():
         if with_source and (
-            pair.source is None
-            or pair.generation not in CURRENT
-            or pair.name.endswith(OTHER_TOOLS)
+            pair.source is None or pair.generation not in CURRENT or pair.name.endswith(OTHER_TOOLS)
         ):
             continue
         compiled = pair.compiled.read_bytes()
