@@ -421,9 +421,7 @@ class _Layer:
             Outfeed(
                 buffer=Nest(0, ((MESSAGE_WORDS, 1), (lines, 0)), 1, 1, MESSAGE_WORDS),
                 signal=0,
-                wait=Wait(
-                    ScalarFlag.SCALAR_INFEED, 0, sync.reinjected + 1 - REINJECTION_WORDS
-                ),
+                wait=Wait(ScalarFlag.SCALAR_INFEED, 0, sync.reinjected + 1 - REINJECTION_WORDS),
                 limit=REINJECTION_LIMIT,
             )
         )

@@ -26,9 +26,7 @@ def lower_halo(
     exchange = _Exchange(lowering, layout, buffer, fill)
     for move in moves:
         if move.destination is not None:
-            lowering.sync.advance(
-                INCOMING[move.direction], exchange.blocks, 1 << move.tile
-            )
+            lowering.sync.advance(INCOMING[move.direction], exchange.blocks, 1 << move.tile)
     received = {(INCOMING[m.direction], m.tile) for m in moves if m.destination is not None}
     masks: dict[MeshMove, int] = {}
     for move in moves:

@@ -32,7 +32,7 @@ from .program import (
     WideToNarrow,
 )
 from .requantise import copying
-from .streams import one_line, stream, words
+from .streams import stream, words
 
 WORD_BYTES = 4
 LINE_WORDS = 64
@@ -106,9 +106,7 @@ def _write_identity(lowering: Lowering, step: ImageInputStep) -> None:
     lowering.fence_unit(Unit.NARROW_TO_WIDE)
 
 
-def _copy(
-    lowering: Lowering, step: ImageInputStep, interior: Interior, *, last: bool
-) -> TensorOp:
+def _copy(lowering: Lowering, step: ImageInputStep, interior: Interior, *, last: bool) -> TensorOp:
     """Row slots -> interior of the map: all rows but the last, or the last one."""
     first = interior.rows - 1 if last else 0
     count = 1 if last else interior.rows - 1
@@ -125,9 +123,7 @@ def _copy(
         ),
     )
     slot = lowering.address(step.staging_buffer) + first % 2 * step.slot_words
-    target = (
-        lowering.address(step.output_buffer) + interior.offset + first * interior.row_words
-    )
+    target = lowering.address(step.output_buffer) + interior.offset + first * interior.row_words
     if step.by_channel:
         op = _gather(op, step, interior, count, slot * WORD_BYTES + interior.byte, target)
     else:
@@ -193,9 +189,7 @@ def _gather(
             (1, interior.map_words),
         ).scaled(WORD_BYTES),
         wide=Nest(step.identity_line * 4, ((channels, 1), (columns, 0), *rows), 1),
-        partial=Nest(
-            0, ((channels, int(channels == 1)), (columns, 0), *rows), 0, 1, 4
-        ),
+        partial=Nest(0, ((channels, int(channels == 1)), (columns, 0), *rows), 0, 1, 4),
         signal_output=3,
         group_level=3,
         reduced=1,

@@ -64,9 +64,7 @@ def _pack(lowering: Lowering, step: MapOutputStep, rectangle: OutputRectangle) -
     )
 
 
-def _send(
-    lowering: Lowering, step: MapOutputStep, tile: int, rectangle: OutputRectangle
-) -> None:
+def _send(lowering: Lowering, step: MapOutputStep, tile: int, rectangle: OutputRectangle) -> None:
     program = lowering.program
     items = -(-_words(step, rectangle) // ITEM_WORDS)
     lines = _lines(step, rectangle)

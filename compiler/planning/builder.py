@@ -120,7 +120,9 @@ class PlanBuilder:
             shape = self.graph.tensor(name).shape
             if len(shape) == 4 and shape[0] == 1:
                 return shape[1], shape[2], shape[3]
-        raise Refusal(None, f"tensor '{self.graph.tensor(tensor).name}' is not a map of one picture")
+        raise Refusal(
+            None, f"tensor '{self.graph.tensor(tensor).name}' is not a map of one picture"
+        )
 
     def lay_out_map(self, tensor: int) -> MapLayout:
         """Decide the layout of a tensor (a source) that lives as a map: the union of what all

@@ -23,7 +23,7 @@ from .requantization import (
     requantization,
     single,
 )
-from .tiling import GRID, MapNeed, Window, length, same_padding, split
+from .tiling import GRID, MapNeed, Window, same_padding, split
 from .weight_chunks import WeightChunks, weight_chunks
 from .wide_memory import stack_blocks, top_line
 
@@ -187,9 +187,7 @@ def convolution_needs(planner: PlanBuilder, op: Operator, _tensor: int) -> MapNe
     """Pixels of the input map that each tile row and column reads."""
     window = convolution_window(planner, op)
     _, height, width, _ = planner.graph.tensor(op.outputs[0]).shape
-    return MapNeed(
-        window.rows.need(split(0, height)), window.columns.need(split(0, width))
-    )
+    return MapNeed(window.rows.need(split(0, height)), window.columns.need(split(0, width)))
 
 
 def is_depthwise(planner: PlanBuilder, op: Operator) -> bool:
@@ -222,7 +220,7 @@ def tile_classes(
             target.row_words(tile),
         )
         masks[key] = masks.get(key, 0) | 1 << tile
-    return tuple(TileClass(*key, tiles=mask) for key, mask in masks.items())
+    return tuple(TileClass(*key, mask) for key, mask in masks.items())
 
 
 def _exchange(planner: PlanBuilder, op: Operator, layout: MapLayout) -> tuple[HaloMove, ...]:

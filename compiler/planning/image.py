@@ -212,7 +212,7 @@ def _interiors(layout: MapLayout, channels: int) -> tuple[Interior, ...]:
             layout.held_rows(tile) * layout.row_words(tile),
         )
         masks[key] = masks.get(key, 0) | 1 << tile
-    return tuple(Interior(*key, tiles=mask) for key, mask in masks.items())
+    return tuple(Interior(*key, mask) for key, mask in masks.items())
 
 
 IMAGE_INPUT = Border("image input", accepts_image, plan_image_input)

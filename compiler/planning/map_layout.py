@@ -107,9 +107,7 @@ class MapLayout:
         return down * self.row_words(tile) + right * self.pixel_words + self.channel_offset
 
 
-def map_layout(
-    height: int, width: int, channel_words: int, needs: Iterable[MapNeed]
-) -> MapLayout:
+def map_layout(height: int, width: int, channel_words: int, needs: Iterable[MapNeed]) -> MapLayout:
     """Layout of a whole picture with the union map of its readers' needs."""
     needs = list(needs)
     return MapLayout(

@@ -88,7 +88,7 @@ def _rectangles(layout: MapLayout) -> tuple[OutputRectangle, ...]:
             offset = layout.offset(tile, *layout.own_corner(tile))
             key = (rows, columns, offset, layout.row_words(tile))
             masks[key] = masks.get(key, 0) | 1 << tile
-    return tuple(OutputRectangle(*key, tiles=mask) for key, mask in masks.items())
+    return tuple(OutputRectangle(*key, mask) for key, mask in masks.items())
 
 
 MAP_OUTPUT = Border("map output", accepts_map, plan_map_output)

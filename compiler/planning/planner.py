@@ -37,9 +37,7 @@ def whole_graph(graph: Graph) -> Region:
     return Region(tuple(op.index for op in graph.operators), graph.inputs, graph.outputs)
 
 
-def plan_region(
-    graph: Graph, region: Region | None = None, release: Release = RELEASE_16
-) -> Plan:
+def plan_region(graph: Graph, region: Region | None = None, release: Release = RELEASE_16) -> Plan:
     """Plan a region (default: the whole graph) as one executable.
 
     Raises Refusal with the operator that cannot be planned.

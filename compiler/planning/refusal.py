@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import CompilerError
 
 
-class Refusal(CompilerError):
+class Refusal(CompilerError):  # noqa: N818 - an answer, not a defect
     """Planning stops at operator `op` (its index in the Graph; None: no single operator is
     at fault). `mapping` turns it into the operator's reason to stay on the CPU."""
 

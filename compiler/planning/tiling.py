@@ -6,6 +6,7 @@ docs/format/tiling.md.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ def split(low: int, high: int) -> AxisSplit:
     """Cut [low, high) into four: part i starts at low + ceil(i * (high - low) / 4)."""
     size = high - low
     starts = [low - (-i * size // GRID) for i in range(GRID + 1)]
-    return tuple(zip(starts[:-1], starts[1:], strict=True))
+    return tuple(itertools.pairwise(starts))
 
 
 def length(interval: Interval) -> int:
@@ -77,7 +78,9 @@ class Window:
     def reads(self, outputs: Interval) -> Interval:
         """Pixels that the outputs [a, b), b > a, read."""
         first, end = outputs
-        return first * self.stride - self.before, (end - 1) * self.stride - self.before + self.extent
+        return first * self.stride - self.before, (
+            end - 1
+        ) * self.stride - self.before + self.extent
 
     def need(self, outputs: AxisSplit) -> AxisNeed:
         """Pixels each tile reads for its part of the outputs."""

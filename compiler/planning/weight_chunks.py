@@ -37,8 +37,7 @@ def weight_chunks(taps: int, input_words: int, headers: int, pixels: int) -> Wei
         (
             words
             for words in range(1, input_words + 1)
-            if input_words % words == 0
-            and 2 * (taps * words + headers) <= DOUBLE_BUFFER_LINES
+            if input_words % words == 0 and 2 * (taps * words + headers) <= DOUBLE_BUFFER_LINES
         ),
         default=1,
     )
