@@ -96,6 +96,8 @@ def _transfers(
                 Transfer(piece.tile, piece.address, piece.lines, start, rows, segment.lanes, header)
             )
             start += rows
+        if sum(transfer.rows for transfer in group) != segment.rows:
+            raise InternalError(f"the pieces of operator {segment.op} do not hold all its rows")
         yield group
 
 

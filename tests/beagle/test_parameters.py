@@ -159,9 +159,8 @@ def test_row_order_takes_fewer_lines(kernel, inputs, height, width, expected):
 # -- operators --------------------------------------------------------------------------
 
 
-def tensor(index, shape, kind=TensorType.INT8, data=None, scales=(0.5,), zeros=None):
-    points = zeros if zeros is not None else (0,) * len(scales)
-    quantization = Quantization(tuple(scales), tuple(points)) if scales else None
+def tensor(index, shape, kind=TensorType.INT8, data=None, scales=(0.5,)):
+    quantization = Quantization(tuple(scales), (0,) * len(scales))
     return Tensor(index, f"t{index}", tuple(shape), kind, quantization, data)
 
 
