@@ -48,6 +48,7 @@ def _candidates(rctx):
 
 def _host_python_impl(rctx):
     refusals = []
+    path = None
     for candidate in _candidates(rctx):
         probe = rctx.execute([candidate, "-c", _PROBE])
         if probe.return_code == 0:
@@ -55,12 +56,14 @@ def _host_python_impl(rctx):
             break
         reason = probe.stderr.strip().split("\n")[-1]
         refusals.append("%s: %s" % (candidate, reason))
-    if len(refusals) == len(_candidates(rctx)):
+    if not path:
         fail("No Python 3.11 or later with pip was found. Set EDGETPU_PYTHON to one. Tried:\n  " + "\n  ".join(refusals))
 
     version = rctx.execute([path, "-VV"])
     rctx.file("interpreter.txt", version.stdout, executable = False)
-    rctx.file("interpreter_path.txt", path, executable = False)
+
+    # The version, too: the wheels that pip_repository takes depend on it.
+    rctx.file("interpreter_path.txt", path + "\n" + version.stdout, executable = False)
     build = _BUILD + (_TOOLCHAIN.format(path = path) if rctx.attr.toolchain else "")
     rctx.file("BUILD", build, executable = False)
 

@@ -43,7 +43,7 @@ def _run(rctx, what, arguments):
 
 def _pip_repository_impl(rctx):
     unpack = rctx.path(rctx.attr._unpack)
-    python = rctx.read(rctx.attr.interpreter).strip()
+    python = rctx.read(rctx.attr.interpreter).split("\n")[0]
     wanted = _locked(rctx.read(rctx.attr.lock))
     provided = _locked(rctx.read(rctx.attr.provided_lock)) if rctx.attr.provided_lock else {}
 
@@ -79,7 +79,7 @@ pip_repository = repository_rule(
     doc = "Downloads the wheels of a lock file, checks their hashes and makes one py_library of each.",
     implementation = _pip_repository_impl,
     attrs = {
-        "interpreter": attr.label(mandatory = True, doc = "File with the path of the Python that runs pip."),
+        "interpreter": attr.label(mandatory = True, doc = "File whose first line is the path of the Python that runs pip."),
         "lock": attr.label(mandatory = True, doc = "Lock file: every package with == and --hash."),
         "provided_by": attr.string(doc = "Another pip repository, whose packages are taken from there."),
         "provided_lock": attr.label(doc = "The lock file of `provided_by`."),

@@ -74,10 +74,11 @@ def _refused(name, message, **kwargs):
         target_under_test = name + "_subject",
     )
 
-def model_tests(src):
+def model_tests(name, src):
     """Declares the analysis tests of edgetpu_model.
 
     Args:
+      name: name of a suite of them all.
       src: a model named dense.tflite.
     """
     edgetpu_model(
@@ -139,4 +140,16 @@ def model_tests(src):
         name = "source_type_test",
         src = "make_dense.py",
         message = "expected .tflite",
+    )
+    native.test_suite(
+        name = name,
+        tests = [
+            "defaults_test",
+            "hermetic_test",
+            "options_test",
+            "output_name_test",
+            "source_type_test",
+            "unknown_release_test",
+            "unknown_runtime_test",
+        ],
     )

@@ -4,13 +4,13 @@ The same calls as in bazel_skylib, of which this is a small part written anew: t
 does during analysis, including the message that it fails with.
 """
 
-_Env = provider(
+_EnvInfo = provider(
     doc = "What one analysis test has found so far.",
     fields = {"ctx": "the rule context of the test", "failures": "list of messages"},
 )
 
 def _begin(ctx):
-    return _Env(ctx = ctx, failures = [])
+    return _EnvInfo(ctx = ctx, failures = [])
 
 def _end(env):
     return [AnalysisTestResultInfo(
