@@ -147,7 +147,7 @@ def _read_map(data: bytes, start: int, width: int) -> dict[str, Value]:
     for i in range(count):
         name = _read_key(data, _indirect(data, keys + i * key_width, key_width))
         value = _read_value(data, start, width, count, i)
-        budget -= 1 if isinstance(value, int) else len(value)
+        budget -= _cost(value)
         if name in result or budget < 0:
             raise _damaged("repeats itself")
         result[name] = value
@@ -173,7 +173,7 @@ def _read_value(data: bytes, start: int, width: int, count: int, index: int) -> 
         item = _read_scalar(data, child, child_width, length, i)
         if item is None:
             raise _damaged("nests vectors")
-        budget -= len(item) if isinstance(item, bytes) else 1
+        budget -= _cost(item)
         if budget < 0:
             raise _damaged("repeats itself")
         items.append(item)
@@ -196,6 +196,13 @@ def _read_scalar(data: bytes, start: int, width: int, count: int, index: int) ->
     if child + size > len(data):
         raise _damaged("is damaged: a string leaves it", size)
     return data[child : child + size]
+
+
+def _cost(value: Value) -> int:
+    """Bytes handed out: strings may be shared, so their sum is what has to be limited."""
+    if isinstance(value, tuple):
+        return sum(map(_cost, value))
+    return len(value) if isinstance(value, bytes) else 1
 
 
 def _read_key(data: bytes, start: int) -> str:

@@ -20,7 +20,7 @@ from compiler.beagle.reader import (
     read_package,
 )
 from compiler.errors import InvalidModelError
-from compiler.flatbuffer.flexbuffer import read_map
+from compiler.flatbuffer.flexbuffer import _KEY, _MAP, _VECTOR, _Writer, read_map
 from compiler.flatbuffer.writer import FlatBufferWriter
 from tests.corpus_paths import pairs
 from tests.vendor_models import corpus_parameters
@@ -101,6 +101,19 @@ def test_shared_objects_cannot_multiply() -> None:
     with pytest.raises(InvalidModelError, match="too many times"):
         read_executable(data)
     assert time.perf_counter() - start < 5
+
+
+def test_shared_strings_cannot_multiply() -> None:
+    """Vectors and entries of an option map that all refer to one large string."""
+    writer = _Writer()
+    string = writer.value(bytes(100_000))
+    vectors = [writer.vector([string] * 3, _VECTOR) for _ in range(20_000)]
+    keys = writer.vector([writer.key(f"{i}") for i in range(20_000)], _KEY)
+    data = writer.finish(writer.vector(vectors, _MAP, keys))
+    start = time.perf_counter()
+    with pytest.raises(InvalidModelError, match="repeats itself"):
+        read_map(data)
+    assert time.perf_counter() - start < 2
 
 
 @pytest.mark.parametrize(
