@@ -125,9 +125,10 @@ def _copy(lowering: Lowering, step: ImageInputStep, interior: Interior, *, last:
     slot = lowering.address(step.staging_buffer) + first % 2 * step.slot_words
     target = lowering.address(step.output_buffer) + interior.offset + first * interior.row_words
     if step.by_channel:
-        op = _gather(op, step, interior, count, slot * WORD_BYTES + interior.byte, target)
+        byte = slot * WORD_BYTES + interior.byte
+        op = _gather(op, step, interior, count=count, byte=byte, target=target)
     else:
-        op = _copy_words(op, step, interior, count, slot, target)
+        op = _copy_words(op, step, interior, count=count, slot=slot, target=target)
     return copying(op)
 
 
@@ -137,7 +138,7 @@ def _repeat(count: int, stride: int = 0) -> tuple[tuple[int, int], ...]:
 
 
 def _copy_words(
-    op: TensorOp, step: ImageInputStep, interior: Interior, count: int, slot: int, target: int
+    op: TensorOp, step: ImageInputStep, interior: Interior, *, count: int, slot: int, target: int
 ) -> TensorOp:
     """Pixels of whole words: word by word, pixel by pixel, row by row."""
     pixel, columns = step.channels // WORD_BYTES, interior.columns
@@ -164,7 +165,7 @@ def _copy_words(
 
 
 def _gather(
-    op: TensorOp, step: ImageInputStep, interior: Interior, count: int, byte: int, target: int
+    op: TensorOp, step: ImageInputStep, interior: Interior, *, count: int, byte: int, target: int
 ) -> TensorOp:
     """Pixels of fewer than four bytes: byte c times row c of the identity, summed into one
     word a pixel. `byte`: byte address of the first."""
@@ -202,8 +203,8 @@ def _start_feed(lowering: Lowering, step: ImageInputStep) -> None:
     """Ask the host for the picture; the feed buffer is empty."""
     program = lowering.program
     program.load_base()
-    for flag, credits in ((ScalarFlag.AVDATA_INFEED, FEED_CREDITS), (ScalarFlag.AVDATA_POP, 0)):
-        lowering.add(ScalarFence(flags=1 << flag, value=credits, units=RING_AND_FEED))
+    for flag, value in ((ScalarFlag.AVDATA_INFEED, FEED_CREDITS), (ScalarFlag.AVDATA_POP, 0)):
+        lowering.add(ScalarFence(flags=1 << flag, value=value, units=RING_AND_FEED))
     items = -(-step.size // ITEM_BYTES)
     lowering.add(
         Infeed(

@@ -201,26 +201,24 @@ def tile_classes(
     window: ConvolutionWindow, source: MapLayout, target: MapLayout
 ) -> tuple[TileClass, ...]:
     """Tiles with outputs, by equal geometry, in the order of their lowest tiles."""
-    masks: dict[tuple[int, ...], int] = {}
+    masks: dict[TileClass, int] = {}
     for tile in range(GRID * GRID):
         height, width = target.own_size(tile)
         if not height or not width:
             continue
         row, column = target.own_corner(tile)
-        first = (
-            window.rows.reads((row, row + 1))[0],
-            window.columns.reads((column, column + 1))[0],
-        )
-        key = (
-            height,
-            width,
-            source.offset(tile, *first),
-            source.row_words(tile),
-            target.offset(tile, row, column),
-            target.row_words(tile),
+        top, left = window.rows.first_tap(row), window.columns.first_tap(column)
+        key = TileClass(
+            height=height,
+            width=width,
+            input_offset=source.offset(tile, top, left),
+            input_row=source.row_words(tile),
+            output_offset=target.offset(tile, row, column),
+            output_row=target.row_words(tile),
+            tiles=0,
         )
         masks[key] = masks.get(key, 0) | 1 << tile
-    return tuple(TileClass(*key, mask) for key, mask in masks.items())
+    return tuple(replace(key, tiles=mask) for key, mask in masks.items())
 
 
 def _exchange(planner: PlanBuilder, op: Operator, layout: MapLayout) -> tuple[HaloMove, ...]:

@@ -5,9 +5,21 @@ from __future__ import annotations
 
 from .convolution import CONVOLUTION
 from .family import Border, Family
+from .fully_connected import FULLY_CONNECTED
 from .image import IMAGE_INPUT
+from .logistic import LOGISTIC
 from .map_output import MAP_OUTPUT
+from .pooling import GLOBAL_POOL, LOCAL_POOL
+from .softmax import SOFTMAX
+from .vectors import VECTOR_INPUT, VECTOR_OUTPUT
 
-FAMILIES: tuple[Family, ...] = (CONVOLUTION,)
-INPUTS: tuple[Border, ...] = (IMAGE_INPUT,)
-OUTPUTS: tuple[Border, ...] = (MAP_OUTPUT,)
+FAMILIES: tuple[Family, ...] = (
+    FULLY_CONNECTED,
+    CONVOLUTION,
+    GLOBAL_POOL,
+    LOCAL_POOL,
+    SOFTMAX,
+    LOGISTIC,
+)
+INPUTS: tuple[Border, ...] = (VECTOR_INPUT, IMAGE_INPUT)
+OUTPUTS: tuple[Border, ...] = (VECTOR_OUTPUT, MAP_OUTPUT)

@@ -10,7 +10,7 @@ them into the interior of the first map. The last row is copied by a second op.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .builder import PlanBuilder
 from .family import Border
@@ -195,24 +195,25 @@ def _scatters(
 
 
 def _interiors(layout: MapLayout, channels: int) -> tuple[Interior, ...]:
-    masks: dict[tuple[int, ...], int] = {}
+    masks: dict[Interior, int] = {}
     for tile in range(GRID * GRID):
         rows, columns = layout.own_size(tile)
         if not rows or not columns:
             continue
         row, column = layout.own_corner(tile)
         byte = column * channels % WORD_BYTES
-        key = (
-            rows,
-            columns,
-            byte,
-            -(-(byte + columns * channels) // WORD_BYTES),
-            layout.offset(tile, row, column),
-            layout.row_words(tile),
-            layout.held_rows(tile) * layout.row_words(tile),
+        key = Interior(
+            rows=rows,
+            columns=columns,
+            byte=byte,
+            own_words=-(-(byte + columns * channels) // WORD_BYTES),
+            offset=layout.offset(tile, row, column),
+            row_words=layout.row_words(tile),
+            map_words=layout.held_rows(tile) * layout.row_words(tile),
+            tiles=0,
         )
         masks[key] = masks.get(key, 0) | 1 << tile
-    return tuple(Interior(*key, mask) for key, mask in masks.items())
+    return tuple(replace(key, tiles=mask) for key, mask in masks.items())
 
 
 IMAGE_INPUT = Border("image input", accepts_image, plan_image_input)

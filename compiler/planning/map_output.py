@@ -6,7 +6,7 @@ together again with the output layer's tile layout (docs/format/execution_order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .builder import PlanBuilder
 from .family import Border
@@ -81,14 +81,14 @@ def _tile_words(layout: MapLayout) -> list[int]:
 
 
 def _rectangles(layout: MapLayout) -> tuple[OutputRectangle, ...]:
-    masks: dict[tuple[int, ...], int] = {}
+    masks: dict[OutputRectangle, int] = {}
     for tile in range(GRID * GRID):
         rows, columns = layout.own_size(tile)
         if rows and columns:
             offset = layout.offset(tile, *layout.own_corner(tile))
-            key = (rows, columns, offset, layout.row_words(tile))
+            key = OutputRectangle(rows, columns, offset, layout.row_words(tile), tiles=0)
             masks[key] = masks.get(key, 0) | 1 << tile
-    return tuple(OutputRectangle(*key, mask) for key, mask in masks.items())
+    return tuple(replace(key, tiles=mask) for key, mask in masks.items())
 
 
 MAP_OUTPUT = Border("map output", accepts_map, plan_map_output)

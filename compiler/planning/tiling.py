@@ -75,12 +75,14 @@ class Window:
         """Pixels from the first tap to the last, both included."""
         return (self.kernel - 1) * self.dilation + 1
 
+    def first_tap(self, output: int) -> int:
+        """Pixel under the first tap of an output (outside the picture if negative)."""
+        return output * self.stride - self.before
+
     def reads(self, outputs: Interval) -> Interval:
         """Pixels that the outputs [a, b), b > a, read."""
         first, end = outputs
-        return first * self.stride - self.before, (
-            end - 1
-        ) * self.stride - self.before + self.extent
+        return self.first_tap(first), self.first_tap(end - 1) + self.extent
 
     def need(self, outputs: AxisSplit) -> AxisNeed:
         """Pixels each tile reads for its part of the outputs."""
