@@ -39,19 +39,22 @@ MATRIX_INPUTS = 7600
 
 
 class Evidence(enum.Enum):
-    """How an operator's programs are known to be right (docs/format/evidence.md)."""
+    """What an operator's programs are held against (docs/format/evidence.md)."""
 
     VENDOR_BYTES = "vendor bytes"
     EMULATOR = "emulator"
+    NO_CODE = "no instructions"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Lowering:
-    """evidence: the proof; limits: what the code generator does not lower yet, whatever is
-    around it; place: what it asks of the operators mapped before."""
+    """evidence: the kind of proof; shown_by: the vendor's file whose bytes must come out;
+    limits: what the code generator does not lower yet, whatever is around it; place: what it
+    asks of the operators mapped before."""
 
     evidence: Evidence
+    shown_by: str = ""
     limits: tuple[Constraint, ...] = ()
     place: tuple[Constraint, ...] = ()
 
@@ -83,6 +86,22 @@ def image_filter(graph: Graph, op: Operator, _context: Context) -> Violation | N
     if weights is None or not is_vector(_source(graph, op).shape):
         return None
     return Violation(weights.shape[1:3], "1x1") if weights.shape[1:3] != (1, 1) else None
+
+
+@constraint()
+def pixel_on_chip(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """On a map of one pixel the operator is lowered if its input is the result of another
+    mapped operator."""
+    if not context.reads_host or not is_vector(_source(graph, op).shape):
+        return None
+    return Violation("an input of the mapped part", tensor=_source(graph, op).name)
+
+
+@constraint()
+def several_pixels(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """The operator is lowered on maps of more than one pixel."""
+    source = _source(graph, op)
+    return Violation(source.shape, tensor=source.name) if is_vector(source.shape) else None
 
 
 @constraint()
@@ -218,28 +237,57 @@ def _reading(tensor: Tensor) -> tuple[tuple[float, ...], tuple[int, ...]]:
 
 
 _CONVOLUTION = (undilated, image_filter)
-_RENAME = Lowering(Evidence.VENDOR_BYTES, (same_real_values,), (same_layout,))
 
 LOWERINGS: dict[str, Lowering] = {
     "AVERAGE_POOL_2D": Lowering(
         Evidence.VENDOR_BYTES,
-        (tile_local_window, whole_map_window, pooled_channels),
+        "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_p4",
+        (several_pixels, tile_local_window, whole_map_window, pooled_channels),
         (result_on_chip,),
     ),
-    "CONV_2D": Lowering(Evidence.VENDOR_BYTES, _CONVOLUTION),
-    "DEPTHWISE_CONV_2D": Lowering(Evidence.VENDOR_BYTES, (*_CONVOLUTION, depth_multiplier_one)),
+    "CONV_2D": Lowering(
+        Evidence.VENDOR_BYTES,
+        "mobilenet_v1_1.0_224_quant_embedding_extractor, conv2d_12x128x128_to_128_k3_s1_same",
+        _CONVOLUTION,
+        (pixel_on_chip,),
+    ),
+    "DEPTHWISE_CONV_2D": Lowering(
+        Evidence.VENDOR_BYTES,
+        "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_7k_4o_2s",
+        (*_CONVOLUTION, several_pixels, depth_multiplier_one),
+    ),
     "FULLY_CONNECTED": Lowering(
-        Evidence.VENDOR_BYTES, (vector_input, resident_matrix), (whole_rows_from_host,)
+        Evidence.VENDOR_BYTES,
+        "dense_256, dense_1024",
+        (vector_input, resident_matrix),
+        (whole_rows_from_host,),
     ),
-    "LOGISTIC": Lowering(Evidence.VENDOR_BYTES, (vector_input,), (result_on_chip,)),
+    "LOGISTIC": Lowering(
+        Evidence.VENDOR_BYTES, "yamnet_spectra_in", (vector_input,), (result_on_chip,)
+    ),
     "MEAN": Lowering(
-        Evidence.VENDOR_BYTES, (mean_over_the_map, pooled_channels), (result_on_chip,)
+        Evidence.VENDOR_BYTES,
+        "yamnet_spectra_in",
+        (several_pixels, mean_over_the_map, pooled_channels),
+        (result_on_chip,),
     ),
-    "QUANTIZE": Lowering(Evidence.VENDOR_BYTES, (same_real_values,)),
-    "RESHAPE": _RENAME,
-    "SOFTMAX": Lowering(Evidence.VENDOR_BYTES, (vector_input, spread_vector), (result_on_chip,)),
-    "SPLIT": Lowering(Evidence.VENDOR_BYTES, (one_part, *_RENAME.limits), _RENAME.place),
-    "SQUEEZE": _RENAME,
+    "QUANTIZE": Lowering(Evidence.VENDOR_BYTES, "dense_256", (same_real_values,)),
+    "RESHAPE": Lowering(
+        Evidence.VENDOR_BYTES,
+        "mobilenet_v1_0.25_128_quant, yamnet_spectra_in",
+        (same_real_values,),
+        (same_layout,),
+    ),
+    "SOFTMAX": Lowering(
+        Evidence.VENDOR_BYTES,
+        "mobilenet_v1_0.25_128_quant",
+        (vector_input, spread_vector),
+        (result_on_chip,),
+    ),
+    "SPLIT": Lowering(
+        Evidence.VENDOR_BYTES, "yamnet_spectra_in", (one_part, same_real_values), (same_layout,)
+    ),
+    "SQUEEZE": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),
 }
 
 

@@ -128,7 +128,7 @@ def unit_strides(graph: Graph, op: Operator, _context: Context) -> Violation | N
 
 @constraint()
 def no_new_axes(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """ellipsis_mask and new_axis_mask must be 0."""
+    """The options ellipsis_mask and new_axis_mask must be 0."""
     for key in ("ellipsis_mask", "new_axis_mask"):
         if option(op, key):
             return Violation(f"{key} {option(op, key)}", "0")

@@ -5,33 +5,34 @@ from __future__ import annotations
 from ...frontend.graph import Graph, Operator, TensorType
 from .base import Context, Violation, constraint, is_vector, operand, result
 
-FIXED_SCALES = {
-    "LOGISTIC": 1 / 256,
-    "SOFTMAX": 1 / 256,
-    "TANH": 1 / 128,
-    "L2_NORMALIZATION": 1 / 128,
-}
-_FROM_MINUS_ONE = frozenset({"TANH", "L2_NORMALIZATION"})
 
-
-@constraint()
-def fixed_output_quantisation(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """The output's quantisation must be the one TensorFlow Lite prescribes: scale 1/256 from
-    the lowest value for LOGISTIC and SOFTMAX, scale 1/128 around the middle value for TANH and
-    L2_NORMALIZATION."""
+def _fixed(
+    graph: Graph, op: Operator, scale: float, zero_points: tuple[int, int]
+) -> Violation | None:
+    """Violation unless the output has `scale` and its type's (int8, uint8) zero point."""
     output = result(graph, op)
     if output.quantization is None:
         return None
-    low, middle = (-128, 0) if output.type == TensorType.INT8 else (0, 128)
-    wanted = (FIXED_SCALES[op.name], middle if op.name in _FROM_MINUS_ONE else low)
-    found = (output.quantization.scales[0], output.quantization.zero_points[0])
+    wanted = scale, zero_points[output.type == TensorType.UINT8]
+    found = output.quantization.scales[0], output.quantization.zero_points[0]
     if found == wanted:
         return None
-    return Violation(
-        f"scale {found[0]}, zero point {found[1]}",
-        f"scale {wanted[0]}, zero point {wanted[1]}",
-        output.name,
-    )
+    actual, allowed = (f"scale {value}, zero point {point}" for value, point in (found, wanted))
+    return Violation(actual, allowed, output.name)
+
+
+@constraint()
+def output_from_0_to_1(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """The output must have the scale 1/256 and the lowest value as zero point, as TensorFlow
+    Lite prescribes."""
+    return _fixed(graph, op, 1 / 256, (-128, 0))
+
+
+@constraint()
+def output_from_minus_1_to_1(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """The output must have the scale 1/128 and the middle value as zero point, as TensorFlow
+    Lite prescribes."""
+    return _fixed(graph, op, 1 / 128, (0, 128))
 
 
 @constraint()
@@ -70,5 +71,6 @@ def same_shape(graph: Graph, op: Operator, _context: Context) -> Violation | Non
 
 BINARY = (broadcastable,)
 UNARY = (same_shape,)
-TABLE = (same_shape, fixed_output_quantisation)
+PROBABILITY = (same_shape, output_from_0_to_1)
+SYMMETRIC = (same_shape, output_from_minus_1_to_1)
 PRELU = (same_shape, one_dimensional_alpha)

@@ -150,7 +150,7 @@ def constant_parameters(names: dict[int, str]) -> Constraint:
                 return Violation(f"{name} computed at run time", "a constant", tensor.name)
         return None
 
-    message = f"{_listed(list(names.values()))} must be constant."
+    message = f"{_listed(list(dict.fromkeys(names.values())))} must be constant."
     return with_text(check, "constant_parameters", message, Status.NOT_CONSTANT)
 
 

@@ -32,7 +32,9 @@ _AXES = (operands(2), constant_parameters({1: "the axes"}), same_type(0))
 _POOL = (operands(1), same_type(), *pooling.POOL)
 _WEIGHTS = constant_parameters({1: "the filter", 2: "the bias"})
 _RESIZE = (operands(2), constant_parameters({1: "the size"}), same_type(0))
-_LSTM_WEIGHTS = constant_parameters({i: f"input {i}" for i in (*range(1, 18), *range(20, 24))})
+_LSTM_WEIGHTS = constant_parameters(
+    dict.fromkeys((*range(1, 18), *range(20, 24)), "weights and biases")
+)
 
 OPERATORS: dict[str, OperatorRule] = {
     "ADD": _rule(*_BINARY, version=3),
@@ -52,8 +54,8 @@ OPERATORS: dict[str, OperatorRule] = {
     "FULLY_CONNECTED": _rule(
         operands(2, 3), _WEIGHTS, same_type(0), *dense.FULLY_CONNECTED, version=9
     ),
-    "L2_NORMALIZATION": _rule(*_UNARY, *elementwise.TABLE),
-    "LOGISTIC": _rule(*_UNARY, *elementwise.TABLE),
+    "L2_NORMALIZATION": _rule(*_UNARY, *elementwise.SYMMETRIC),
+    "LOGISTIC": _rule(*_UNARY, *elementwise.PROBABILITY),
     "MAXIMUM": _rule(*_BINARY),
     "MAX_POOL_2D": _rule(*_POOL),
     "MEAN": _rule(*_AXES, *pooling.MEAN),
@@ -81,7 +83,7 @@ OPERATORS: dict[str, OperatorRule] = {
     "SLICE": _rule(
         operands(3), constant_parameters({1: "begin", 2: "size"}), same_type(0), version=3
     ),
-    "SOFTMAX": _rule(*_UNARY, *dense.SOFTMAX, *elementwise.TABLE),
+    "SOFTMAX": _rule(*_UNARY, *dense.SOFTMAX, *elementwise.PROBABILITY),
     "SPACE_TO_DEPTH": _rule(*_UNARY, data_movement.positive_block_size),
     "SPLIT": _rule(
         operands(2, outputs=0),
@@ -102,7 +104,7 @@ OPERATORS: dict[str, OperatorRule] = {
     ),
     "SUB": _rule(*_BINARY, version=3),
     "SUM": _rule(*_AXES, *pooling.REDUCTION, since=13),
-    "TANH": _rule(*_UNARY, *elementwise.TABLE),
+    "TANH": _rule(*_UNARY, *elementwise.SYMMETRIC),
     "TILE": _rule(
         operands(2),
         constant_parameters({1: "the multiples"}),

@@ -1,0 +1,304 @@
+"""What the code generator lowers today: each limit kept and broken, and the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from compiler.frontend.graph import Graph, Quantization
+from compiler.mapping.partition import Partition, partition
+from compiler.mapping.reasons import Status
+from tests.mapping.graph_factory import PROBABILITY, UINT8, GraphFactory
+
+
+def run(factory: GraphFactory, *inputs: int) -> Partition:
+    """The partition of a graph whose output is the last operator's result."""
+    result = partition(factory.graph(list(inputs), [*factory.operators[-1].outputs]), 14)
+    result.verify()
+    return result
+
+
+def refused(result: Partition) -> dict[int, str]:
+    return {op: reason.constraint for op, reason in result.reasons.items()}
+
+
+def _pool(factory: GraphFactory, source: int, window: int, stride: int, out: int) -> int:
+    depth = factory.tensors[source].shape[3]
+    result = factory.activation(1, out, out, depth)
+    sizes = {"filter_height": window, "filter_width": window}
+    strides = {"stride_h": stride, "stride_w": stride}
+    factory.op("AVERAGE_POOL_2D", [source], [result], padding=1, **sizes, **strides)
+    return result
+
+
+def _dense(factory: GraphFactory, source: int, outputs: int) -> int:
+    length = int(np.prod(factory.tensors[source].shape))
+    result = factory.activation(1, outputs)
+    weights = factory.weights(outputs, length)
+    factory.op("FULLY_CONNECTED", [source, weights, -1], [result])
+    return result
+
+
+def _reshape(factory: GraphFactory, source: int, *shape: int) -> int:
+    result = factory.activation(*shape, quantization=factory.tensors[source].quantization)
+    factory.op("RESHAPE", [source, factory.constant(list(shape))], [result])
+    return result
+
+
+def _probability(factory: GraphFactory, name: str, source: int) -> int:
+    shape = factory.tensors[source].shape
+    result = factory.activation(*shape, quantization=PROBABILITY)
+    factory.op(name, [source], [result])
+    return result
+
+
+def test_a_classifier_is_one_chain() -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 32, 32, 3, type=UINT8, quantization=Quantization((0.5,), (131,)))
+    signed = factory.activation(1, 32, 32, 3)
+    factory.op("QUANTIZE", [image], [signed])
+    features = factory.conv(factory.conv(signed, 16, 3, 2), 128, 1)
+    vector = _reshape(factory, _pool(factory, features, 16, 1, 1), 1, 128)
+    _probability(factory, "SOFTMAX", _dense(factory, vector, 128))
+    result = run(factory, image)
+    assert refused(result) == {}
+    assert result.mapped == tuple(range(7))
+    assert result.inputs == (image,)
+    assert result.outputs == (factory.operators[-1].outputs[0],)
+
+
+def test_the_chain_ends_where_it_branches() -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 16, 16, 4)
+    trunk = factory.conv(image, 4)
+    left, right = factory.conv(trunk, 4), factory.conv(trunk, 4)
+    both = factory.activation(1, 16, 16, 4)
+    factory.op("ADD", [left, right], [both])
+    result = run(factory, image)
+    assert result.mapped == (0,)
+    assert result.outputs == (trunk,)
+    assert refused(result) == {1: "single_reader", 2: "single_reader", 3: "lowering_exists"}
+    assert result.status(3) is Status.UNSPECIFIED
+
+
+def test_a_model_output_inside_the_chain_ends_it() -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 16, 16, 4)
+    first = factory.conv(image, 4)
+    second = factory.conv(first, 4)
+    result = partition(factory.graph([image], [first, second]), 14)
+    assert result.mapped == (0,)
+    assert refused(result) == {1: "single_reader"}
+
+
+def test_only_one_branch_of_the_input() -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 16, 16, 4)
+    left, right = factory.conv(image, 4), factory.conv(image, 4)
+    result = partition(factory.graph([image], [left, right]), 14)
+    assert result.mapped == (0,)
+    assert refused(result) == {1: "continues_the_chain"}
+
+
+def test_what_follows_an_operator_on_the_cpu_is_a_later_subgraph() -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 16, 16, 4)
+    factory.conv(factory.unary("RELU", factory.conv(image, 4)), 4)
+    result = run(factory, image)
+    assert result.mapped == (0,)
+    assert refused(result) == {1: "lowering_exists", 2: "first_subgraph"}
+    assert result.status(2) is Status.MORE_THAN_ONE_SUBGRAPH
+
+
+def test_an_operator_not_lowered_at_the_start_does_not_stop_the_rest() -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 16, 16, 4)
+    factory.conv(factory.conv(factory.unary("RELU", image), 4), 4)
+    assert run(factory, image).mapped == (1, 2)
+
+
+def test_a_subset_that_moves_nothing_is_no_program() -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 16, 16, 4)
+    renamed = _reshape(factory, image, 16, 16, 4)
+    factory.conv(_reshape(factory, factory.unary("RELU", renamed), 1, 16, 16, 4), 4)
+    result = run(factory, image)
+    assert result.mapped == (2, 3)
+    assert refused(result) == {0: "part_of_a_program", 1: "lowering_exists"}
+
+
+def test_nothing_is_mapped() -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 16, 16, 4)
+    factory.unary("RELU", image)
+    result = run(factory, image)
+    assert (result.mapped, result.inputs, result.outputs, result.kept) == ((), (), (), ())
+
+
+def _after_conv(channels: int, more: Callable[[GraphFactory, int], object], size: int = 16) -> str:
+    """Constraint that refuses the last operator behind a convolution, "" if it is mapped."""
+    factory = GraphFactory()
+    image = factory.activation(1, size, size, 4)
+    more(factory, factory.conv(image, channels))
+    return refused(run(factory, image)).get(len(factory.operators) - 1, "")
+
+
+@pytest.mark.parametrize(
+    ("window", "stride", "out", "size", "wanted"),
+    [
+        (16, 1, 1, 16, ""),
+        (16, 16, 1, 16, ""),
+        (4, 4, 4, 16, ""),
+        (2, 2, 8, 16, ""),
+        (3, 2, 7, 16, "tile_local_window"),
+        (4, 4, 3, 12, "tile_local_window"),
+        (2, 2, 5, 10, "tile_local_window"),
+        (13, 4, 1, 16, "whole_map_window"),
+    ],
+)
+def test_pools(window: int, stride: int, out: int, size: int, wanted: str) -> None:
+    assert _after_conv(64, lambda f, t: _pool(f, t, window, stride, out), size) == wanted
+
+
+@pytest.mark.parametrize(("channels", "wanted"), [(1024, ""), (1028, "pooled_channels")])
+def test_channels_of_a_pool(channels: int, wanted: str) -> None:
+    assert _after_conv(channels, lambda f, t: _pool(f, t, 16, 1, 1)) == wanted
+
+
+def test_a_pool_needs_a_map_on_the_chip() -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 16, 16, 4)
+    _pool(factory, image, 16, 1, 1)
+    assert refused(run(factory, image)) == {0: "result_on_chip"}
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "wanted"),
+    [
+        ([1, 2], (1, 64), ""),
+        ([-2, -3], (1, 1, 1, 64), ""),
+        ([1], (1, 16, 64), "mean_over_the_map"),
+        ([1, 2, 3], (1, 1), "mean_over_the_map"),
+    ],
+)
+def test_mean(axes: list[int], shape: tuple[int, ...], wanted: str) -> None:
+    def mean(factory: GraphFactory, source: int) -> None:
+        result = factory.activation(*shape)
+        factory.op("MEAN", [source, factory.constant(axes)], [result])
+
+    assert _after_conv(64, mean) == wanted
+
+
+def test_reshape_that_moves_data() -> None:
+    assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 1024)) == "same_layout"
+    assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 1, 16, 16, 4)) == ""
+
+
+def test_reshape_of_the_host_input_moves_nothing() -> None:
+    factory = GraphFactory()
+    source = factory.activation(1, 96, 64)
+    factory.conv(_reshape(factory, source, 1, 96, 64, 1), 8, 3, 2)
+    assert run(factory, source).mapped == (0, 1)
+
+
+def test_quantize_that_changes_values() -> None:
+    def requantise(scale: float, point: int) -> Callable[[GraphFactory, int], None]:
+        def add(factory: GraphFactory, source: int) -> None:
+            shape = factory.tensors[source].shape
+            new = Quantization((scale,), (point,))
+            factory.op("QUANTIZE", [source], [factory.activation(*shape, quantization=new)])
+
+        return add
+
+    assert _after_conv(4, requantise(0.5, 3)) == ""
+    assert _after_conv(4, requantise(0.5, 4)) == "same_real_values"
+    assert _after_conv(4, requantise(0.25, 3)) == "same_real_values"
+
+
+@pytest.mark.parametrize(
+    ("length", "wanted"),
+    [(256, ""), (1024, ""), (250, "whole_rows_from_host"), (7601, "resident_matrix")],
+)
+def test_dense_from_the_host(length: int, wanted: str) -> None:
+    factory = GraphFactory()
+    vector = factory.activation(1, length)
+    _dense(factory, vector, 10)
+    assert refused(run(factory, vector)).get(0, "") == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "wanted"),
+    [
+        ("SOFTMAX", 256, ""),
+        ("SOFTMAX", 1001, ""),
+        ("SOFTMAX", 10, "spread_vector"),
+        ("SOFTMAX", 130, "spread_vector"),
+        ("LOGISTIC", 10, ""),
+    ],
+)
+def test_behind_a_dense_layer(name: str, length: int, wanted: str) -> None:
+    factory = GraphFactory()
+    vector = factory.activation(1, 256)
+    _probability(factory, name, _dense(factory, vector, length))
+    assert refused(run(factory, vector)).get(1, "") == wanted
+
+
+def test_softmax_of_the_host_input() -> None:
+    factory = GraphFactory()
+    vector = factory.activation(1, 256)
+    _probability(factory, "SOFTMAX", vector)
+    assert refused(run(factory, vector)) == {0: "result_on_chip"}
+
+
+def _convolution(
+    name: str, shape: tuple[int, ...], kernel: int, outputs: int, **options: int
+) -> str:
+    factory = GraphFactory()
+    image = factory.activation(*shape)
+    is_depthwise = name == "DEPTHWISE_CONV_2D"
+    filters = (1, kernel, kernel, outputs) if is_depthwise else (outputs, kernel, kernel, shape[3])
+    result = factory.activation(*shape[:3], outputs)
+    factory.op(name, [image, factory.weights(*filters), -1], [result], padding=0, **options)
+    return refused(run(factory, image)).get(0, "")
+
+
+def test_convolutions() -> None:
+    dilated = {"dilation_h_factor": 2, "dilation_w_factor": 2}
+    assert _convolution("CONV_2D", (1, 8, 8, 3), 3, 8) == ""
+    assert _convolution("CONV_2D", (1, 8, 8, 3), 3, 8, **dilated) == "undilated"
+    assert _convolution("CONV_2D", (1, 1, 1, 64), 3, 8) == "image_filter"
+    assert _convolution("CONV_2D", (1, 1, 1, 64), 1, 8) == "pixel_on_chip"
+    assert _convolution("DEPTHWISE_CONV_2D", (1, 8, 8, 8), 3, 8) == ""
+    assert _convolution("DEPTHWISE_CONV_2D", (1, 8, 8, 1), 7, 8) == ""
+    assert _convolution("DEPTHWISE_CONV_2D", (1, 8, 8, 4), 3, 8) == "depth_multiplier_one"
+    assert _convolution("DEPTHWISE_CONV_2D", (1, 1, 1, 8), 1, 8) == "several_pixels"
+
+
+def test_split_into_parts() -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 8, 8, 4)
+    parts = [factory.activation(1, 8, 8, 2) for _ in range(2)]
+    factory.op("SPLIT", [factory.constant([3]), image], parts)
+    assert refused(run(factory, image)) == {0: "one_part"}
+
+
+def test_the_reason_reads_well() -> None:
+    factory = GraphFactory()
+    vector = factory.activation(1, 250)
+    _dense(factory, vector, 10)
+    text = str(run(factory, vector).reasons[0])
+    assert text == (
+        "A fully connected layer that reads the model's input is lowered for multiples of 256 "
+        "(found 250, allowed multiples of 256). Tensor 't0'."
+    )
+
+
+def test_two_inputs() -> None:
+    factory = GraphFactory()
+    one, two = factory.activation(1, 8, 8, 4), factory.activation(1, 8, 8, 4)
+    result = factory.activation(1, 8, 8, 4)
+    factory.op("ADD", [one, two], [result])
+    graph: Graph = factory.graph([one, two], [result])
+    assert partition(graph, 14).mapped == ()
