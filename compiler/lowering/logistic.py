@@ -1,0 +1,50 @@
+"""LOGISTIC: y = 256 * sigmoid(scale * (x - input_zero)), through the identity and the table.
+
+Facts: docs/format/activation.md. Reads LogisticStep; writes the Program level.
+"""
+
+from __future__ import annotations
+
+from ..planning.logistic import LogisticStep
+from ..planning.requantization import from_bits
+from .activation_tables import Activation, load_table
+from .lower import Lowering
+from .program import Flag, Mode, Nest, TensorOp, Unit, Wait
+from .streams import stream
+
+SIGMOID_LIMIT = from_bits(0x41265904)
+"""10.396733: beyond it the table's result would leave 0..255."""
+OPERATION_FLAGS = 1 << Flag.AVDATA | 1 << Flag.PARAMETERS | 1 << Flag.PARTIAL_SUMS
+
+
+def lower_logistic(lowering: Lowering, step: LogisticStep) -> None:
+    """reset; table; one op for whole blocks and one for the last; reset."""
+    lowering.reset()
+    lowering.program.tile_fence(OPERATION_FLAGS, Unit.TENSOR)
+    load_table(lowering, Activation.SIGMOID, step.blocks.mask)
+    place = 4 * (lowering.address(step.input) + step.offset)
+    for tiles, count in step.blocks.groups():
+        nest = stream(place, (1, 4), (1, 4 * count), (count, 4))
+        lowering.add(
+            TensorOp(
+                tiles=tiles,
+                loops=(count,),
+                narrow_in=nest,
+                narrow_out=nest,
+                wide=Nest(4 * step.identity_line, ((count, 0),)),
+                partial=Nest(0, ((count, 0),), 0, 0, 4),
+                signal_output=2,
+                signal_operands=0,
+                waits=(Wait(Flag.NARROW_TO_WIDE, 1, 0),),
+                mode=Mode.IDENTITY,
+                input_zero=step.input_zero,
+                last_lanes=3,
+                lanes=3,
+                activation=1,
+                multiplier=step.multiplier,
+                clamp_max=SIGMOID_LIMIT,
+                clamp_min=-SIGMOID_LIMIT,
+                output_zero=step.output_zero,
+            )
+        )
+    lowering.reset()

@@ -1,0 +1,122 @@
+"""One message over the ring bus: narrow words of one tile to the narrow memories of others.
+
+Four instructions, consumers first: wide-to-narrow and ring consumer at the readers, ring
+producer and narrow-to-wide at the sender, each pair around a two-line FIFO. Messages take
+turns over the whole program (the producer counter); everything else counts from the last
+reset. Facts: docs/format/fully_connected.md, "Ring messages".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .lower import Lowering
+from .mesh_transfer import LINE_WORDS
+from .program import (
+    ALL_TILES,
+    Flag,
+    NarrowToWide,
+    Nest,
+    Ring,
+    RingConsume,
+    RingProduce,
+    ScalarFence,
+    Unit,
+    Wait,
+    WideToNarrow,
+)
+from .streams import fifo, one_line, words
+
+RING_AND_MESH = Unit.ALL & ~(
+    Unit.TENSOR | Unit.NARROW_TO_WIDE | Unit.WIDE_TO_NARROW | Unit.RING_CONSUMER_B
+)
+"""Units idle before the tiles tell the scalar core that a round of messages is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class RingLines:
+    """First lines of the FIFOs at the readers and at the sender, two lines each."""
+
+    consumer: int
+    producer: int
+
+
+def ring_message(
+    lowering: Lowering,
+    sender: int,
+    readers: int,
+    *,
+    source: int,
+    destination: int,
+    count: int,
+    lines: RingLines,
+) -> None:
+    """`count` words at `source` of tile `sender` to `destination` of the tiles `readers`."""
+    length = -(-count // LINE_WORDS)
+    level = 0 if length > 1 else 1
+    consumer, producer = (
+        fifo(line, length) if length > 1 else one_line(line)
+        for line in (lines.consumer, lines.producer)
+    )
+    outer = ((1, 1), (length, 0)) if length > 1 else ((1, 1),)
+    sync = lowering.sync
+    reader = (readers & -readers).bit_length() - 1
+    lowering.add(
+        WideToNarrow(
+            tiles=readers,
+            wide=consumer,
+            narrow=words(destination, count),
+            signal=0 if count > 1 else 1,
+            waits=(Wait(Flag.RING_READ_A, level, sync.on_tile(Flag.RING_READ_A, reader) + 1),),
+            fill_level=1,
+        )
+    )
+    drained = sync.on_tile(Flag.WIDE_TO_NARROW, reader) - LINE_WORDS
+    lowering.add(
+        RingConsume(
+            tiles=readers,
+            ring=Ring.A,
+            wide=consumer,
+            signal=level,
+            wait=Wait(Flag.WIDE_TO_NARROW, level, drained, LINE_WORDS, True),
+        )
+    )
+    stored = sync.on_tile(Flag.NARROW_TO_WIDE, sender) + 1
+    lowering.add(
+        RingProduce(
+            tiles=1 << sender,
+            wide=Nest(lines.producer, outer, 1, 1, 1),
+            signal_read=1,
+            signal_sent=2,
+            waits=(turn(lowering), Wait(Flag.NARROW_TO_WIDE, 1, stored)),
+            destinations=readers,
+        )
+    )
+    sent = sync.on_tile(Flag.RING_WRITE, sender)
+    lowering.add(
+        NarrowToWide(
+            tiles=1 << sender,
+            narrow=words(source, count),
+            wide=producer,
+            signal=level,
+            waits=(Wait(Flag.RING_WRITE, level, sent - 1, 1, True),),
+            fill_level=1,
+        )
+    )
+    sync.advance(Flag.RING_READ_A, length, readers)
+    sync.advance(Flag.WIDE_TO_NARROW, count, readers)
+    sync.advance(Flag.NARROW_TO_WIDE, length, 1 << sender)
+    sync.advance(Flag.RING_WRITE, length, 1 << sender)
+
+
+def turn(lowering: Lowering) -> Wait:
+    """Wait until all ring A messages that were issued before have been sent."""
+    before = lowering.program.producer_a
+    lowering.program.producer_a += 1
+    return Wait(Flag.RING_PRODUCER_A, 2, before)
+
+
+def end_of_round(lowering: Lowering) -> None:
+    """All ring and mesh units of all tiles idle, and the scalar core knows it."""
+    lowering.program.tile_fence(0, RING_AND_MESH, notify=1)
+    lowering.add(ScalarFence(tiles=ALL_TILES, notify_count=1, notify_tiles=ALL_TILES))

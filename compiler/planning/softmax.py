@@ -1,0 +1,119 @@
+"""SOFTMAX of a vector over the tiles.
+
+y[i] = 256 * exp(beta * scale * (x[i] - max)) / sum. The plan fixes only where the working
+vectors and the four parameter tables lie; docs/format/softmax.md has the phases.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..frontend.graph import Operator
+from .builder import PlanBuilder
+from .dataflow import scale, zero_point
+from .family import Family
+from .plan import TILES, Step
+from .refusal import Refusal
+from .requantization import single
+from .vectors import BLOCK_WORDS, Blocks, VectorLayout, require_vector
+from .wide_memory import IDENTITY_LINE
+
+AHEAD = -1.0
+BEHIND_WORK = 2.0
+"""Allocation ranks: the work area first, so that it takes address 0; the input behind it."""
+LOWEST_LINE = IDENTITY_LINE - 40
+"""First line of the deepest FIFO, that of the first gather's sender."""
+_WORD_CHANNELS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftmaxStep(Step):
+    """SOFTMAX of `elements` values. input: buffer of the blocks; work: buffer of the working
+    vectors; masked: the last word has unused channels, which the tables (`segments`) mask;
+    factor: float32 beta * input scale (without tables)."""
+
+    elements: int
+    input: str
+    work: str
+    input_scale: float
+    input_zero: int
+    factor: float
+    identity_line: int
+
+    @property
+    def masked(self) -> bool:
+        return bool(self.elements % _WORD_CHANNELS)
+
+    @property
+    def blocks(self) -> Blocks:
+        return Blocks(-(-self.elements // _WORD_CHANNELS))
+
+    @property
+    def result_offset(self) -> int:
+        """Words from `work` to the tile's block of the result."""
+        return result_offset(self.elements)
+
+
+def result_offset(elements: int) -> int:
+    """See SoftmaxStep.result_offset."""
+    words = -(-elements // _WORD_CHANNELS)
+    if elements % _WORD_CHANNELS:
+        return 2 * BLOCK_WORDS + 2 * words + 4 * BLOCK_WORDS + 1
+    return 4 * words + 4 * BLOCK_WORDS + 1
+
+
+def work_words(elements: int) -> int:
+    """Words of the work area: three vectors, or what the result's place asks for."""
+    words = -(-elements // _WORD_CHANNELS)
+    return max(3 * words, result_offset(elements) + BLOCK_WORDS)
+
+
+def softmax_input_words(elements: int) -> int:
+    """Words the producer of the input reserves at it: four blocks of scratch, or, without
+    tables, the whole work area."""
+    return 4 * BLOCK_WORDS if elements % _WORD_CHANNELS else work_words(elements)
+
+
+def plan_softmax(planner: PlanBuilder, op: Operator) -> None:
+    """Working vectors at the lowest address; the tables on the tiles of their blocks."""
+    layout = require_vector(planner, op)
+    source, result = (planner.graph.tensor(t) for t in (op.inputs[0], op.outputs[0]))
+    elements = source.shape[-1]
+    _check(op, layout, elements)
+    if scale(result) != 1 / 256 or zero_point(result) != 0:
+        raise Refusal(op.index, "SOFTMAX with an output unit other than 1/256 from 0 is unknown")
+    work = layout.buffer
+    if elements % _WORD_CHANNELS:
+        work = planner.scratch(f"{op.index} work", work_words(elements), rank=AHEAD)
+    step = SoftmaxStep(
+        ops=(op.index,),
+        segments=planner.add_segments(op),
+        elements=elements,
+        input=layout.buffer,
+        work=work,
+        input_scale=scale(source),
+        input_zero=zero_point(source),
+        factor=single(scale(source) * single(float(op.options.get("beta", 1.0)))),
+        identity_line=IDENTITY_LINE,
+        lowest_line=LOWEST_LINE,
+    )
+    planner.layouts[planner.dataflow.source(op.outputs[0])] = VectorLayout(
+        layout.blocks, work, step.result_offset
+    )
+    planner.add(step)
+
+
+def _check(op: Operator, layout: VectorLayout, elements: int) -> None:
+    if layout.offset or layout.from_host or layout.blocks.block != BLOCK_WORDS:
+        raise Refusal(op.index, "SOFTMAX needs the result of a layer as its input")
+    masked = elements % _WORD_CHANNELS
+    if layout.blocks.tiles != TILES or masked in (2,):
+        raise Refusal(
+            op.index,
+            "SOFTMAX of this many values is not derived",
+            actual=elements,
+            allowed=f"{64 * (TILES - 1) + 1} to {64 * TILES}, not 2 more than a multiple of 4",
+        )
+
+
+SOFTMAX = Family("softmax", frozenset({"SOFTMAX"}), plan_softmax)
