@@ -56,7 +56,7 @@ def groups(executable: Executable) -> list[list[Transfer]]:
             layers[-1][0].append(op)
         elif isinstance(op, Pop):
             layers[-1][1].append(op)
-    starts = [pop.waits[0].threshold - 1 for _, pops in layers for pop in pops]  # type: ignore[union-attr]
+    starts = [pop.waits[0].threshold - 1 for _, pops in layers for pop in pops]
     starts.append(len(executable.parameters) // 64)
     rows = iter([(end - start) % 65536 for start, end in itertools.pairwise(starts)])
     return [
