@@ -29,10 +29,10 @@ def _cases(report: Path) -> list[int]:
 
 
 def _target_cases(testlogs: Path, label: str) -> list[int]:
-    """Outcomes of one target, of all its shards; none for a target that was not run."""
+    """Outcomes of one target, of all its shards. Without a report it was not built: a failure."""
     folder = testlogs / label.removeprefix("//").replace(":", "/")
     reports = sorted(folder.glob("shard_*/test.xml")) or sorted(folder.glob("test.xml"))
-    return [outcome for report in reports for outcome in _cases(report)]
+    return [outcome for report in reports for outcome in _cases(report)] if reports else [FAILED]
 
 
 def main(arguments: list[str]) -> int:
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     outcomes = [outcome for label in labels for outcome in _target_cases(testlogs, label)]
     passed, failed, skipped = (outcomes.count(kind) for kind in (PASSED, FAILED, SKIPPED))
     if status and not failed:
-        failed = 1  # a target that did not build, or a test without a report
+        failed = 1  # something that is no test did not build
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed or status or not passed else 0
 

@@ -48,7 +48,7 @@ def pytest_files(srcs, deps = [], data = [], shards = {}):
             size = "large" if is_full else "medium",
             data = data + native.glob(
                 [folder + "/**"] if folder else [],
-                exclude = ["**/*.py", "**/*.pyc", "**/__pycache__/**"],
+                exclude = [src, "**/*.pyc", "**/__pycache__/**"],
                 allow_empty = True,
             ),
             shard_count = shards.get(name),
