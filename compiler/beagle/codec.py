@@ -130,7 +130,7 @@ class Encoder:
             state = self._states[key] = _State(_plans()[key])
         try:
             bits = state.encode(instruction)
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise InternalError(
                 "an attribute has a value of the wrong type", actual=error
             ) from error

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
+import operator
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -96,8 +98,15 @@ def _names() -> dict[str, enum.IntEnum]:
 
 
 @cache
-def _enum_attributes() -> dict[str, type[enum.IntEnum]]:
-    return {"kind": level.TensorKind, "ring": level.Ring, "direction": level.Direction}
+def _enum_attributes() -> dict[tuple[str, str], type[enum.IntEnum] | type[enum.IntFlag]]:
+    """(class, attribute) of the values that print as names; masks may also be numbers."""
+    return {
+        ("TensorOp", "kind"): level.TensorKind,
+        ("TensorOp", "mode"): level.Mode,
+        ("TileFence", "units"): level.Unit,
+        ("RingConsume", "ring"): level.Ring,
+        ("MeshMove", "direction"): level.Direction,
+    }
 
 
 def _parse_line(line: str) -> Instruction:
@@ -128,8 +137,10 @@ def _words(text: str, separator: str = " ") -> list[str]:
 
 
 def _parse_value(cls: type[Instruction], key: str, text: str) -> object:
-    if key in _enum_attributes() and cls is not level.Jump:
-        return _enum_attributes()[key][text]
+    names = _enum_attributes().get((cls.__name__, key))
+    if names is not None and not text[:1].isdigit():
+        members = [names[name] for name in text.split("|")]
+        return functools.reduce(operator.or_, members)
     if text.startswith("("):
         if not text.endswith(")"):
             raise ValueError(text)

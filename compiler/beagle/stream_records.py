@@ -162,13 +162,13 @@ class Stream(Record[Nest]):
         top = 1 << address
         bits, shift, walk = fit(name + ".base", nest.base, 0, top - 1), address, 0
         for count, stride in levels:
-            limit = index(count) - 1
-            delta = index(stride) - walk
+            limit, step = index(count) - 1, index(stride)
+            delta = step - walk
             if not (-top <= delta < top and 0 <= limit < top):
                 fit(name + " step", delta, -top, top - 1)
                 fit(name + " trip count", limit + 1, 1, top)
             bits |= (delta & (2 * top - 1) | limit << width) << shift
-            walk += limit * stride
+            walk += limit * step
             shift += width + address
         if walk:
             delta = -walk & (2 * top - 1)
