@@ -16,9 +16,12 @@ from functools import cache
 
 from ..planning.requantization import from_bits
 from .lower import Lowering
-from .program import LoadLookup
+from .program import Flag, LoadLookup, Unit
 
 Bits = tuple[int, ...]
+
+_OPERATION_FLAGS = 1 << Flag.AVDATA | 1 << Flag.PARAMETERS | 1 << Flag.PARTIAL_SUMS
+"""The tensor op's own counters."""
 
 
 class Activation(enum.Enum):
@@ -83,7 +86,8 @@ def table(activation: Activation) -> LoadLookup:
 
 
 def load_table(lowering: Lowering, activation: Activation, tiles: int) -> None:
-    """Load the table on the tiles of the mask."""
+    """Load the table on the tiles of the mask, once their tensor ops are done."""
+    lowering.program.tile_fence(_OPERATION_FLAGS, Unit.TENSOR)
     loaded = table(activation)
     lowering.add(
         LoadLookup(tiles=tiles, coefficients=loaded.coefficients, breakpoints=loaded.breakpoints)

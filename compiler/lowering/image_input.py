@@ -216,7 +216,7 @@ def _start_feed(lowering: Lowering, step: ImageInputStep) -> None:
     )
     program.address_from_base()
     program.address_to_descriptor()
-    program.fire(step.size, TAG_INPUT)
+    program.fire(items * ITEM_BYTES, TAG_INPUT)
 
 
 def _turns(first: int, items: int, *, always: bool = False) -> Nest:

@@ -9,18 +9,16 @@ from ..planning.logistic import LogisticStep
 from ..planning.requantization import from_bits
 from .activation_tables import Activation, load_table
 from .lower import Lowering
-from .program import Flag, Mode, Nest, TensorOp, Unit, Wait
+from .program import Flag, Mode, Nest, TensorOp, Wait
 from .streams import stream
 
 SIGMOID_LIMIT = from_bits(0x41265904)
 """10.396733: beyond it the table's result would leave 0..255."""
-OPERATION_FLAGS = 1 << Flag.AVDATA | 1 << Flag.PARAMETERS | 1 << Flag.PARTIAL_SUMS
 
 
 def lower_logistic(lowering: Lowering, step: LogisticStep) -> None:
     """reset; table; one op for whole blocks and one for the last; reset."""
     lowering.reset()
-    lowering.program.tile_fence(OPERATION_FLAGS, Unit.TENSOR)
     load_table(lowering, Activation.SIGMOID, step.blocks.mask)
     place = 4 * (lowering.address(step.input) + step.offset)
     for tiles, count in step.blocks.groups():

@@ -47,7 +47,7 @@ def lower_global_pool(lowering: Lowering, step: GlobalPoolStep) -> None:
     planes = _planes_source(source, step.width, step.height, block, block)
     waits = tuple(Wait(flag, len(planes.levels), threshold) for flag in _ARRIVALS)
     lines = row_planes(step.width) * step.height
-    _store_planes(lowering, tiles, planes, step.plane_line, lines, waits)
+    _store_planes(lowering, tiles, planes, line=step.plane_line, lines=lines, waits=waits)
     output = lowering.address(step.output)
     pitch = 4 * block
     operation = TensorOp(
@@ -73,7 +73,7 @@ def lower_local_pool(lowering: Lowering, step: LocalPoolStep) -> None:
     pixel = step.pixel_words
     planes = _planes_source(source, step.width, step.height, pixel, pixel)
     lines = row_planes(step.width) * step.height
-    _store_planes(lowering, ALL_TILES, planes, step.plane_line, lines, ())
+    _store_planes(lowering, ALL_TILES, planes, line=step.plane_line, lines=lines)
     output, pitch = lowering.address(step.output), 4 * pixel
     operation = TensorOp(
         loops=(*step.kernel, columns, rows),
@@ -140,9 +140,10 @@ def _store_planes(
     lowering: Lowering,
     tiles: int,
     planes: Nest,
+    *,
     line: int,
     lines: int,
-    waits: tuple[Wait, ...],
+    waits: tuple[Wait, ...] = (),
 ) -> None:
     lowering.add(
         NarrowToWide(

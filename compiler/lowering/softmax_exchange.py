@@ -63,7 +63,7 @@ def _copy_to_place(work: Work, counts: list[int]) -> None:
         size = 2 * work.size(tile)
         levels = ((count, 1), (1, 0), (1, size), (1, 0), (1, size), (1, 0), (1, size))
         place = (work.exponentials + 2 * work.block * tile, _pairs(work))
-        work.raw_copy(1 << tile, levels, work.base, place, count, work.identity)
+        work.raw_copy(1 << tile, levels, work.base, place=place, count=count, line=work.identity)
     work.lowering.reset()
 
 

@@ -10,7 +10,19 @@ from functools import cached_property
 from ..planning.requantization import from_bits, single
 from ..planning.softmax import SoftmaxStep
 from .lower import Lowering
-from .program import INF, Direction, Flag, MeshMove, Mode, NarrowToWide, Nest, TensorOp, Wait
+from .program import (
+    INF,
+    Direction,
+    Flag,
+    MeshMove,
+    Mode,
+    NarrowToWide,
+    Nest,
+    Tail,
+    TensorOp,
+    Unit,
+    Wait,
+)
 from .ring_transfer import RingLines, end_of_round, ring_message
 from .streams import stream, words
 
@@ -22,11 +34,12 @@ ROOT_UNIT = from_bits(0x37800080)
 """2**-16 (1 + 2**-16): unit of the sum of exponentials, and of the squared root."""
 RESULT_UNIT = from_bits(0x34000157)
 """Unit of exponential times reciprocal, in 1/256."""
-OPERATION_FLAGS = 1 << Flag.AVDATA | 1 << Flag.PARAMETERS | 1 << Flag.PARTIAL_SUMS
 MESH_FLAGS = 0x7F8
 """The eight mesh counters."""
 OPERANDS = 1 << Flag.PARAMETERS
 STORED = 1 << Flag.NARROW_TO_WIDE
+LINE_SPACE = Wait(Flag.PARAMETERS, 1, -1, 1, True)
+"""Room for the next lines of a FIFO that a tensor op empties."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +238,7 @@ class Work:
         tiles: int,
         source: tuple[tuple[int, int], ...],
         base: int,
+        *,
         place: tuple[int, int],
         count: int,
         line: int,
@@ -254,4 +268,21 @@ class Work:
     def broadcast(self, source: int, size: int, destination: int, count: int, line: int) -> None:
         """`size` words repeated over `count` words, through a matrix that takes them apart."""
         levels = ((1, 1), (count, 0), (1, size), (1, 0), (1, size), (1, 0), (1, size))
-        self.raw_copy(self.mask, levels, source, (destination, count), count, line)
+        self.raw_copy(self.mask, levels, source, place=(destination, count), count=count, line=line)
+
+    def release(self) -> None:
+        """End of a phase that kept tensor op and store apart: their counters, then all."""
+        self.lowering.program.tile_fence(STORED, Unit.ALL)
+        self.lowering.program.tile_fence(OPERANDS, Unit.ALL)
+        self.lowering.reset()
+
+
+def quads(line: int, count: int, rest: int) -> Nest:
+    """Lines of four words each in two slots of four; the last slot may hold fewer."""
+    tail = Tail(rest, 1, 4 - rest) if rest else None
+    return Nest(line, ((4, 1), (count, 0)), 1, 1, 4, tail)
+
+
+def quad_units(lines: Nest) -> Nest:
+    """The same lines as a tensor op reads them, in 64-byte units."""
+    return lines.scaled(4)

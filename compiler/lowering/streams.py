@@ -5,6 +5,8 @@ Reads nothing; writes values of the Program level.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .program import Nest
 
 
@@ -13,16 +15,19 @@ def stream(base: int, *levels: tuple[int, int]) -> Nest:
     return Nest(base, levels, (1 << len(levels)) - 1)
 
 
+@lru_cache(4096)
 def words(base: int, count: int) -> Nest:
     """`count` words in a row; a single word enables no level."""
     return Nest(base, ((count, 1),), int(count > 1))
 
 
+@lru_cache(4096)
 def one_line(line: int, enabled: int = 0) -> Nest:
     """One line of a two-line FIFO."""
     return Nest(line, ((1, 1),), enabled, 1, 1)
 
 
+@lru_cache(4096)
 def fifo(base: int, count: int) -> Nest:
     """`count` items through a FIFO of two slots of one item (a word or a line)."""
     return Nest(base, ((count, 0),), 0, 0, 1)

@@ -14,7 +14,7 @@ from .dataflow import scale, zero_point
 from .family import Family
 from .plan import TILES, WIDE_LINES, Segment, Step
 from .refusal import Refusal
-from .requantization import Requantization, clamps, requantization, single
+from .requantization import Requantization, activation_range, requantization, single
 from .softmax import BEHIND_WORK, softmax_input_words
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout, require_vector, vector_layout
 from .wide_memory import IDENTITY_LINE
@@ -184,12 +184,18 @@ def _produce(planner: PlanBuilder, op: Operator, source: int) -> str:
 
 
 def _scaling(planner: PlanBuilder, op: Operator, segment: Segment) -> Requantization:
-    output = planner.graph.tensor(op.outputs[0])
-    if "scale" in segment.headers:
-        zero = zero_point(output)
-        return Requantization(1.0, *clamps(scale(output), zero), zero)
+    limits = activation_range(op.options.get("fused_activation_function", 0))
+    if limits is None:
+        raise Refusal(
+            op.index,
+            f"{op.name} with this fused activation is unknown",
+            actual=op.options["fused_activation_function"],
+            allowed="NONE, RELU, RELU_N1_TO_1 or RELU6",
+        )
     source, weights = (planner.graph.tensor(t) for t in op.inputs[:2])
-    return requantization(single(scale(source) * scale(weights)), output)
+    output = planner.graph.tensor(op.outputs[0])
+    result = requantization(single(scale(source) * scale(weights)), output, limits)
+    return replace(result, multiplier=1.0) if "scale" in segment.headers else result
 
 
 FULLY_CONNECTED = Family(
