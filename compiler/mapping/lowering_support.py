@@ -27,15 +27,18 @@ from .constraints.base import (
 from .constraints.pooling import reduced_axes
 from .reasons import Reason
 
-TILE_ROWS = 4
+GRID = 4
 """The chip's tiles form a 4 x 4 grid; a map is cut over it in both directions."""
-POOL_CHANNELS = 1024
-"""16 tiles of 64 channels: the widest vector a pool's result is spread over."""
+BLOCK = 64
+"""Channels of a vector that one tile holds."""
+VECTOR = 16 * BLOCK
+"""The longest vector the tiles hold in single blocks."""
 FIRST_VECTOR_STEP = 256
 """Bytes of one ring bus row: vectors from the host come in whole rows."""
-MATRIX_INPUTS = 7600
-"""A block of 64 outputs takes a wide line for 4 inputs; it must fit a tile's wide memory
-(2080 lines) beside the transient buffers."""
+POOL_WIDTH = 16
+"""A wide line takes 4 pixels of a plane; with 4 tile columns, the widest map pooled as a whole."""
+WORD = 4
+"""Bytes of a narrow word."""
 
 
 class Evidence(enum.Enum):
@@ -118,17 +121,20 @@ def _is_global(graph: Graph, op: Operator) -> bool:
 
 @constraint()
 def tile_local_window(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """A pool is lowered over the whole map, or over windows that neither overlap nor cross the
-    border between two tiles."""
+    """A pool is lowered over the whole map, or, for up to 64 channels, over windows that
+    neither overlap nor cross the border between two tiles (map sizes that are multiples of 4
+    windows)."""
     if _is_global(graph, op):
         return None
-    source, output = innermost(_source(graph, op).shape), innermost(result(graph, op).shape)
+    source = innermost(_source(graph, op).shape)
     window = option(op, "filter_height", 1), option(op, "filter_width", 1)
     if window != (option(op, "stride_h", 1), option(op, "stride_w", 1)):
         return Violation("overlapping windows", "stride equal to window")
-    for before, after, size in zip(source[:2], output[:2], window, strict=True):
-        if -(-before // TILE_ROWS) != -(-after // TILE_ROWS) * size or before != after * size:
-            return Violation(f"windows of {size} over {before} pixels", "a multiple in each tile")
+    if source[2] > BLOCK:
+        return Violation(f"{source[2]} channels", f"up to {BLOCK}")
+    for size, length in zip(window, source[:2], strict=True):
+        if length % (GRID * size):
+            return Violation(f"{length} pixels", f"multiples of {GRID * size}")
     return None
 
 
@@ -143,12 +149,42 @@ def whole_map_window(graph: Graph, op: Operator, _context: Context) -> Violation
 
 
 @constraint()
-def pooled_channels(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """A pool over the whole map is lowered for up to 1024 channels, a multiple of 4."""
-    channels = result(graph, op).shape[-1]
-    if not _is_global(graph, op) or (channels <= POOL_CHANNELS and channels % 4 == 0):
+def pooled_map(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """A pool over the whole map is lowered for multiples of 64 channels up to 1024 and maps of
+    up to 16 pixels width."""
+    if not _is_global(graph, op):
         return None
-    return Violation(f"{channels} channels", f"multiples of 4 up to {POOL_CHANNELS}")
+    _, width, channels = innermost(_source(graph, op).shape)
+    if width > POOL_WIDTH:
+        return Violation(f"{width} pixels", f"up to {POOL_WIDTH}")
+    if channels <= VECTOR and channels % BLOCK == 0:
+        return None
+    return Violation(f"{channels} channels", f"multiples of {BLOCK} up to {VECTOR}")
+
+
+@constraint()
+def behind_a_pool(graph: Graph, _op: Operator, context: Context) -> Violation | None:
+    """LOGISTIC is lowered if a pool over a whole map comes before it."""
+    before = (graph.operators[index] for index in context.mapped)
+    if any(op.name in ("AVERAGE_POOL_2D", "MEAN") and _is_global(graph, op) for op in before):
+        return None
+    return Violation("no pool over a whole map")
+
+
+@constraint()
+def whole_words_from_host(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """A convolution that reads the model's input is lowered for 1 to 4 channels or a multiple
+    of 4, and rows of a multiple of 4 bytes."""
+    source = _source(graph, op)
+    _, width, channels = innermost(source.shape)
+    if not context.reads_host:
+        return None
+    if channels > WORD and channels % WORD:
+        return Violation(f"{channels} channels", "1 to 4 or a multiple of 4", source.name)
+    bytes_of_row = width * channels
+    if bytes_of_row % WORD:
+        return Violation(f"rows of {bytes_of_row} bytes", "multiples of 4", source.name)
+    return None
 
 
 @constraint()
@@ -184,21 +220,28 @@ def whole_rows_from_host(graph: Graph, op: Operator, context: Context) -> Violat
 
 
 @constraint()
-def resident_matrix(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """A fully connected layer is lowered if the weights of 64 outputs fit a tile."""
-    source = _source(graph, op)
-    size = source.shape[-1] if source.shape else 1
-    return Violation(f"{size} inputs", f"up to {MATRIX_INPUTS}") if size > MATRIX_INPUTS else None
+def vector_in_blocks(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """A fully connected layer, or a convolution of one pixel, is lowered for up to 1024 inputs
+    and up to 1024 outputs."""
+    source, output = _source(graph, op), result(graph, op)
+    if not is_vector(source.shape):
+        return None
+    for tensor in (source, output):
+        size = tensor.shape[-1] if tensor.shape else 1
+        if size > VECTOR:
+            return Violation(f"{size} values", f"up to {VECTOR}", tensor.name)
+    return None
 
 
 @constraint()
 def spread_vector(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """SOFTMAX is lowered for more than 64 elements, and for lengths that are no multiple of 4
-    only from 961 to 1024 elements (all tiles at work)."""
-    size = _source(graph, op).shape[-1]
-    if size > 64 and (size % 4 == 0 or 960 < size <= 1024):
+    """SOFTMAX is lowered for 961 to 1024 values (all tiles at work), except lengths that are 2
+    more than a multiple of 4."""
+    source = _source(graph, op)
+    size = source.shape[-1] if source.shape else 1
+    if VECTOR - BLOCK < size <= VECTOR and size % WORD != 2:
         return None
-    return Violation(f"{size} elements", "above 64; 961 to 1024 if no multiple of 4")
+    return Violation(f"{size} values", f"{VECTOR - BLOCK + 1} to {VECTOR}", source.name)
 
 
 @constraint()
@@ -236,39 +279,40 @@ def _reading(tensor: Tensor) -> tuple[tuple[float, ...], tuple[int, ...]]:
     return tensor.quantization.scales, points
 
 
-_CONVOLUTION = (undilated, image_filter)
+_CONVOLUTION = (undilated, image_filter, vector_in_blocks)
 
 LOWERINGS: dict[str, Lowering] = {
     "AVERAGE_POOL_2D": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_p4",
-        (several_pixels, tile_local_window, whole_map_window, pooled_channels),
+        (several_pixels, tile_local_window, whole_map_window, pooled_map),
         (result_on_chip,),
     ),
     "CONV_2D": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, conv2d_12x128x128_to_128_k3_s1_same",
         _CONVOLUTION,
-        (pixel_on_chip,),
+        (pixel_on_chip, whole_words_from_host),
     ),
     "DEPTHWISE_CONV_2D": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_7k_4o_2s",
-        (*_CONVOLUTION, several_pixels, depth_multiplier_one),
+        (undilated, several_pixels, depth_multiplier_one),
+        (whole_words_from_host,),
     ),
     "FULLY_CONNECTED": Lowering(
         Evidence.VENDOR_BYTES,
         "dense_256, dense_1024",
-        (vector_input, resident_matrix),
+        (vector_input, vector_in_blocks),
         (whole_rows_from_host,),
     ),
     "LOGISTIC": Lowering(
-        Evidence.VENDOR_BYTES, "yamnet_spectra_in", (vector_input,), (result_on_chip,)
+        Evidence.VENDOR_BYTES, "yamnet_spectra_in", (vector_input,), (behind_a_pool,)
     ),
     "MEAN": Lowering(
         Evidence.VENDOR_BYTES,
         "yamnet_spectra_in",
-        (several_pixels, mean_over_the_map, pooled_channels),
+        (several_pixels, mean_over_the_map, pooled_map),
         (result_on_chip,),
     ),
     "QUANTIZE": Lowering(Evidence.VENDOR_BYTES, "dense_256", (same_real_values,)),

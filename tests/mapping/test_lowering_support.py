@@ -61,7 +61,7 @@ def test_a_classifier_is_one_chain() -> None:
     factory.op("QUANTIZE", [image], [signed])
     features = factory.conv(factory.conv(signed, 16, 3, 2), 128, 1)
     vector = _reshape(factory, _pool(factory, features, 16, 1, 1), 1, 128)
-    _probability(factory, "SOFTMAX", _dense(factory, vector, 128))
+    _probability(factory, "SOFTMAX", _dense(factory, vector, 1001))
     result = run(factory, image)
     assert refused(result) == {}
     assert result.mapped == tuple(range(7))
@@ -152,9 +152,10 @@ def _after_conv(channels: int, more: Callable[[GraphFactory, int], object], size
         (16, 16, 1, 16, ""),
         (4, 4, 4, 16, ""),
         (2, 2, 8, 16, ""),
+        (32, 1, 1, 32, "pooled_map"),
         (3, 2, 7, 16, "tile_local_window"),
         (4, 4, 3, 12, "tile_local_window"),
-        (2, 2, 5, 10, "tile_local_window"),
+        (2, 2, 6, 12, "tile_local_window"),
         (13, 4, 1, 16, "whole_map_window"),
     ],
 )
@@ -162,14 +163,16 @@ def test_pools(window: int, stride: int, out: int, size: int, wanted: str) -> No
     assert _after_conv(64, lambda f, t: _pool(f, t, window, stride, out), size) == wanted
 
 
-@pytest.mark.parametrize(("channels", "wanted"), [(1024, ""), (1028, "pooled_channels")])
+@pytest.mark.parametrize(
+    ("channels", "wanted"), [(1024, ""), (1088, "pooled_map"), (96, "pooled_map")]
+)
 def test_channels_of_a_pool(channels: int, wanted: str) -> None:
     assert _after_conv(channels, lambda f, t: _pool(f, t, 16, 1, 1)) == wanted
 
 
 def test_a_pool_needs_a_map_on_the_chip() -> None:
     factory = GraphFactory()
-    image = factory.activation(1, 16, 16, 4)
+    image = factory.activation(1, 16, 16, 64)
     _pool(factory, image, 16, 1, 1)
     assert refused(run(factory, image)) == {0: "result_on_chip"}
 
@@ -219,7 +222,7 @@ def test_quantize_that_changes_values() -> None:
 
 @pytest.mark.parametrize(
     ("length", "wanted"),
-    [(256, ""), (1024, ""), (250, "whole_rows_from_host"), (7601, "resident_matrix")],
+    [(256, ""), (1024, ""), (250, "whole_rows_from_host"), (1280, "vector_in_blocks")],
 )
 def test_dense_from_the_host(length: int, wanted: str) -> None:
     factory = GraphFactory()
@@ -229,25 +232,51 @@ def test_dense_from_the_host(length: int, wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "length", "wanted"),
+    ("length", "wanted"),
     [
-        ("SOFTMAX", 256, ""),
-        ("SOFTMAX", 1001, ""),
-        ("SOFTMAX", 10, "spread_vector"),
-        ("SOFTMAX", 130, "spread_vector"),
-        ("LOGISTIC", 10, ""),
+        (1001, ""),
+        (1024, ""),
+        (256, "spread_vector"),
+        (10, "spread_vector"),
+        (1002, "spread_vector"),
     ],
 )
-def test_behind_a_dense_layer(name: str, length: int, wanted: str) -> None:
+def test_softmax(length: int, wanted: str) -> None:
     factory = GraphFactory()
     vector = factory.activation(1, 256)
-    _probability(factory, name, _dense(factory, vector, length))
+    _probability(factory, "SOFTMAX", _dense(factory, vector, length))
     assert refused(run(factory, vector)).get(1, "") == wanted
+
+
+@pytest.mark.parametrize(("pooled", "wanted"), [(True, ""), (False, "behind_a_pool")])
+def test_logistic(pooled: bool, wanted: str) -> None:
+    factory = GraphFactory()
+    source = factory.activation(1, 8, 8, 4) if pooled else factory.activation(1, 256)
+    vector = _pool(factory, factory.conv(source, 64), 8, 1, 1) if pooled else source
+    _probability(factory, "LOGISTIC", _dense(factory, vector, 10))
+    assert refused(run(factory, source)).get(len(factory.operators) - 1, "") == wanted
+
+
+@pytest.mark.parametrize(
+    ("width", "channels", "wanted"),
+    [
+        (8, 3, ""),
+        (9, 3, "whole_words_from_host"),
+        (9, 4, ""),
+        (8, 6, "whole_words_from_host"),
+        (7, 8, ""),
+    ],
+)
+def test_pictures_from_the_host(width: int, channels: int, wanted: str) -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 8, width, channels)
+    factory.conv(image, 8)
+    assert refused(run(factory, image)).get(0, "") == wanted
 
 
 def test_softmax_of_the_host_input() -> None:
     factory = GraphFactory()
-    vector = factory.activation(1, 256)
+    vector = factory.activation(1, 1024)
     _probability(factory, "SOFTMAX", vector)
     assert refused(run(factory, vector)) == {0: "result_on_chip"}
 
