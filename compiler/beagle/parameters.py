@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable
 from ..frontend.graph import Graph, Operator
 from ..planning.plan import Segment
 from .parameter_data import matrices, one_hot, tables
-from .parameter_data.matrices import is_resident
 from .parameter_data.rules import CURRENT, PackingRules
 from .parameter_data.tables import elementwise_constants
 
@@ -19,7 +18,6 @@ __all__ = [
     "CURRENT",
     "PackingRules",
     "elementwise_constants",
-    "is_resident",
     "pack_layer",
     "pack_layers",
 ]

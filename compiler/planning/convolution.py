@@ -236,11 +236,7 @@ def _chunks(
 ) -> WeightChunks:
     if depthwise:
         return WeightChunks(1, 1, window.taps, single_buffered=False)
-    chunks = weight_chunks(window.taps, layout.channel_words, len(segment.headers), pixels)
-    if chunks.count > 1 and window.taps > 1 and chunks.input_words > 1:
-        # The weight rows lie input word by input word.
-        return WeightChunks(1, layout.channel_words, window.taps, single_buffered=False)
-    return chunks
+    return weight_chunks(window.taps, layout.channel_words, len(segment.headers), pixels)
 
 
 def _wide_blocks(

@@ -20,7 +20,6 @@ from compiler.beagle.parameter_data.layout import (
 from compiler.beagle.parameters import (
     PackingRules,
     elementwise_constants,
-    is_resident,
     pack_layer,
     pack_layers,
 )
@@ -39,16 +38,14 @@ STABLE = settings(derandomize=True, deadline=None, max_examples=40)
 # -- layouts ----------------------------------------------------------------------------
 
 
-def matrix_by_definition(weights, zeros, headers, packed, resident):
+def matrix_by_definition(weights, zeros, headers, packed, run):
     """docs/format/parameters.md, "Matrix rows", one byte after the other."""
     outputs, height, width, inputs = weights.shape
     unit = 16 if packed else 64
     most = min(64, -(-outputs // 4) * 4)
     taps = [(y, x) for y in range(height) for x in range(width)]
-    groups = range(-(-inputs // 4))
-    steps = [(y, x, g) for y, x in taps for g in groups]
-    if not resident:
-        steps = [(y, x, g) for g in groups for y, x in taps]
+    runs = range(0, -(-inputs // 4), run)
+    steps = [(y, x, first + g) for first in runs for y, x in taps for g in range(run)]
 
     row_bytes = -(-4 * most // unit) * unit
 
@@ -94,17 +91,19 @@ def header_set(outputs, seed):
         st.integers(1, 3),
         st.integers(1, 9),
     ),
-    st.booleans(),
+    st.integers(1, 3),
     st.integers(0, 3),
 )
-def test_matrix_rows_follow_the_definition(shape, resident, header_count):
+def test_matrix_rows_follow_the_definition(shape, run, header_count):
+    groups = -(-shape[3] // 4)
+    run = run if groups % run == 0 else groups
     random = np.random.default_rng(shape[0])
     weights = random.integers(0, 256, shape, dtype=np.uint8)
     zeros = random.integers(0, 256, shape[0], dtype=np.uint8)
     headers = header_set(shape[0], 1)[:header_count]
     for packed in (False, True) if shape[0] <= 4 else (False,):
-        data, lanes = matrix_rows(weights, zeros, headers, packed=packed, resident=resident)
-        assert data == matrix_by_definition(weights, zeros, headers, packed, resident)
+        data, lanes = matrix_rows(weights, zeros, headers, packed=packed, run=run)
+        assert data == matrix_by_definition(weights, zeros, headers, packed, run)
         assert lanes == (4 if packed else -(-min(shape[0], 64) // 16) * 16)
 
 
@@ -139,21 +138,6 @@ def test_unused_lanes_of_the_scale_vector_hold_one():
     second = np.frombuffer(data, "<f4", 64, offset=256 * 2)
     assert second[:4].tolist() == [0.5] * 4
     assert second[4:].tolist() == [1.0] * 60
-
-
-@pytest.mark.parametrize(
-    ("kernel", "inputs", "height", "width", "expected"),
-    [
-        (1, 64, 8, 8, False),  # one tap: both orders are the same
-        (9, 3, 112, 112, True),
-        (9, 32, 12, 128, False),
-        (9, 4, 1, 1, True),
-        (9, 8, 48, 4, False),  # 36 < 18 + 12 does not hold
-        (9, 8, 76, 4, True),  # 36 < 18 + 19
-    ],
-)
-def test_row_order_takes_fewer_lines(kernel, inputs, height, width, expected):
-    assert is_resident(kernel, inputs, height, width) is expected
 
 
 # -- operators --------------------------------------------------------------------------

@@ -72,14 +72,14 @@ def matrix_rows(
     headers: Sequence[HeaderVector] = (),
     *,
     packed: bool = False,
-    resident: bool = False,
+    run: int = 1,
 ) -> tuple[bytes, int]:
     """Blocks of 64 output channels: header vectors, then one row a kernel position and
     group of four input channels. Returns the bytes and the lanes of a row.
 
     weights: uint8[outputs, height, width, inputs]; zero_points: uint8[outputs].
-    packed: 16-byte rows (at most four outputs). resident: the input group is the innermost
-    index of the row order, else the outermost.
+    packed: 16-byte rows (at most four outputs). run: input groups (a divisor of their number)
+    that follow each other inside a kernel position; the rows of one run after the other.
     """
     outputs, height, width, inputs = weights.shape
     lanes = min(BLOCK_CHANNELS, round_up(outputs, LANE_GROUP))
@@ -90,11 +90,11 @@ def matrix_rows(
     result = np.zeros((blocks, len(headers) + height * width * groups, row), "<u4")
     for index, header in enumerate(headers):
         result[:, index] = _header_lanes(header, outputs, blocks, lanes, row)
-    order = (1, 2, 3) if resident else (3, 1, 2)
     for first in range(0, len(words), BLOCK_CHANNELS):
         block = words[first : first + BLOCK_CHANNELS]
         target = result[first // BLOCK_CHANNELS, len(headers) :, : len(block)]
-        target[...] = block.transpose(*order, 0).reshape(-1, len(block))
+        runs = block.reshape(len(block), height, width, groups // run, run)
+        target[...] = runs.transpose(3, 1, 2, 4, 0).reshape(-1, len(block))
     return pad_rows(result.tobytes()), row
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ...errors import UnsupportedModelError
 from ...frontend.graph import Graph, Operator, Tensor
 from ...planning.plan import Segment
+from ...planning.weight_chunks import weight_chunks
 from . import tensors
 from .layout import (
     BLOCK_CHANNELS,
@@ -61,18 +62,6 @@ def fully_connected(graph: Graph, op: Operator, rules: PackingRules) -> Segment:
     return Segment(op.index, "fully_connected", data, lanes, _names(headers), blocks=blocks)
 
 
-def is_resident(kernel: int, inputs: int, height: int, width: int) -> bool:
-    """Whether the weights of a block stay in wide memory while partial sums do not.
-
-    kernel: kernel positions; inputs: input channels; height, width: of the output map. The
-    order with fewer wide lines wins: two blocks of all weights, or two blocks of one input
-    group and the partial sums of a tile's share of the map.
-    """
-    groups = -(-inputs // LANE_GROUP)
-    positions = -(-height // _GRID) * -(-width // _GRID)
-    return kernel > 1 and 2 * kernel * groups < 2 * kernel + positions
-
-
 def _convolution_segment(
     graph: Graph, op: Operator, weights: Array, rules: PackingRules
 ) -> Segment:
@@ -80,8 +69,10 @@ def _convolution_segment(
     result = graph.tensor(op.outputs[0]).shape
     packed = outputs <= LANE_GROUP
     zeros, headers = _zeros_and_headers(graph, op, outputs, rules)
-    resident = is_resident(height * width, inputs, result[1], result[2])
-    data, lanes = matrix_rows(weights, zeros, headers, packed=packed, resident=resident)
+    groups = -(-inputs // LANE_GROUP)
+    pixels = -(-result[1] // _GRID) * -(-result[2] // _GRID)
+    run = weight_chunks(height * width, groups, len(headers), pixels).input_words
+    data, lanes = matrix_rows(weights, zeros, headers, packed=packed, run=run)
     if packed:
         return Segment(op.index, "depthwise", data, _WHOLE_LINE, _names(headers))
     if height * width == result[1] * result[2] == _positions(graph, op) == 1:
