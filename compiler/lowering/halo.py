@@ -12,7 +12,7 @@ from ..planning.halo import HaloMove, Rectangle
 from ..planning.map_layout import MapLayout
 from .lower import Lowering
 from .mesh_transfer import INCOMING
-from .program import Direction, Flag, MeshMove, Nest, Tail, Wait
+from .program import Flag, MeshMove, Nest, Tail, Wait
 
 BLOCK_WORDS = 16
 """Words of a pixel that a producer writes at a time: 64 channels."""
@@ -96,10 +96,9 @@ class _Exchange:
         waits = []
         if move.forwards:
             waits.append(arrived(INCOMING[move.direction]))
-        if move.reads_own:
-            if self.produced is not None:
-                first = self.produced.total - self.produced.blocks + 1
-                waits.append(Wait(Flag.AVDATA, level, first))
-            if move.direction in (Direction.WEST, Direction.EAST):
-                waits += [arrived(flag) for flag in _VERTICAL if (flag, move.tile) in received]
+        if move.reads_own and self.produced is not None:
+            first = self.produced.total - self.produced.blocks + 1
+            waits.append(Wait(Flag.AVDATA, level, first))
+        if move.reads_vertical:
+            waits += [arrived(flag) for flag in _VERTICAL if (flag, move.tile) in received]
         return tuple(waits)

@@ -37,8 +37,9 @@ class Rectangle:
 @dataclass(frozen=True, slots=True)
 class HaloMove:
     """One tile's part in the moves of one direction. `source`: what it sends on; `destination`:
-    what it receives, or fills with the zero point if `fill`; `reads_own`, `forwards`: the
-    source holds pixels of its own, pixels received by this same direction."""
+    what it receives, or fills with the zero point if `fill`. The source holds: `reads_own`
+    pixels of its own; `reads_vertical` rows that came (or were filled) by a vertical move;
+    `forwards` pixels received by this same direction."""
 
     direction: Direction
     tile: int
@@ -46,6 +47,7 @@ class HaloMove:
     destination: Rectangle | None
     fill: bool
     reads_own: bool
+    reads_vertical: bool
     forwards: bool
 
 
@@ -72,17 +74,33 @@ def _move(layout: MapLayout, direction: Direction, tile: int) -> HaloMove | None
             sent = _received(layout, direction, neighbour)
     if received is None and sent is None:
         return None
-    own = _own(layout, direction, tile)
-    moved = None if sent is None else sent[0 if down else 1]
     return HaloMove(
         direction,
         tile,
         sent and _rectangle(layout, tile, *sent),
         received and _rectangle(layout, tile, *received),
         fill,
-        reads_own=moved is not None and length(overlap(moved, own)) > 0,
-        forwards=moved is not None and not (own[0] <= moved[0] and moved[1] <= own[1]),
+        **_contents(layout, direction, tile, sent),
     )
+
+
+def _contents(
+    layout: MapLayout, direction: Direction, tile: int, sent: tuple[Interval, Interval] | None
+) -> dict[str, bool]:
+    """What a tile's source holds."""
+    if sent is None:
+        return {"reads_own": False, "reads_vertical": False, "forwards": False}
+    own_rows, own_columns = layout.rows.own[tile // GRID], layout.columns.own[tile % GRID]
+    rows, columns = sent
+    own_row = length(overlap(rows, own_rows)) > 0
+    own_column = length(overlap(columns, own_columns)) > 0
+    vertical = _STEP[direction][0] != 0
+    along, own = (rows, own_rows) if vertical else (columns, own_columns)
+    return {
+        "reads_own": own_row and own_column,
+        "reads_vertical": own_column and not vertical,
+        "forwards": not (own[0] <= along[0] and along[1] <= own[1]),
+    }
 
 
 def _axis(layout: MapLayout, direction: Direction, tile: int) -> tuple[MapAxis, int]:
@@ -90,11 +108,6 @@ def _axis(layout: MapLayout, direction: Direction, tile: int) -> tuple[MapAxis, 
     if _STEP[direction][0]:
         return layout.rows, tile // GRID
     return layout.columns, tile % GRID
-
-
-def _own(layout: MapLayout, direction: Direction, tile: int) -> Interval:
-    axis, place = _axis(layout, direction, tile)
-    return axis.own[place]
 
 
 def _at_edge(layout: MapLayout, direction: Direction, tile: int) -> bool:
