@@ -11,7 +11,7 @@ EdgeTpuCompilerInfo = provider(
         "emulates_releases": "list of string: values allowed for `--emulate_release`; empty: it has no such option.",
         "env": "dict: environment of a compile action.",
         "inputs": "depset of File: further inputs of every compile action.",
-        "quiet_flag": "string: option that keeps the console empty unless the compilation fails; may be empty.",
+        "action_flag": "string: first argument of a compile action; may be empty.",
     },
 )
 
@@ -31,7 +31,7 @@ def _edgetpu_toolchain_impl(ctx):
         emulates_releases = ctx.attr.emulates_releases,
         env = _PYTHON_ENV,
         inputs = depset(ctx.files.records),
-        quiet_flag = ctx.attr.quiet_flag,
+        action_flag = ctx.attr.action_flag,
     ))]
 
 edgetpu_toolchain = rule(
@@ -47,8 +47,8 @@ edgetpu_toolchain = rule(
         "emulates_releases": attr.string_list(
             doc = "Vendor releases whose output it can write, if it has the option `--emulate_release`.",
         ),
-        "quiet_flag": attr.string(
-            doc = "Option that keeps its console text back unless it fails.",
+        "action_flag": attr.string(
+            doc = "First argument in a build, by which it keeps its console text back unless it fails and names no folders.",
         ),
         "records": attr.label_list(
             doc = "Files that identify what the program runs on (an interpreter's version): a change means new compilations.",

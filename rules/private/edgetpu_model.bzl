@@ -40,8 +40,8 @@ def _edgetpu_model_impl(ctx):
     source = _input_named(ctx, compiled.basename[:-len(_SUFFIX + ".tflite")])
 
     args = ctx.actions.args()
-    if compiler.quiet_flag:
-        args.add(compiler.quiet_flag)
+    if compiler.action_flag:
+        args.add(compiler.action_flag)
     if ctx.attr.show_operations:
         args.add("--show_operations")
     if runtime:
