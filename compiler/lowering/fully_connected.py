@@ -9,7 +9,7 @@ Reads FullyConnectedStep; writes the Program level.
 
 from __future__ import annotations
 
-from ..errors import InternalError
+from ..errors import ResourceError, Where
 from ..planning.fully_connected import FullyConnectedStep
 from ..planning.vectors import BLOCK_WORDS
 from .builder import ALL_FLAGS
@@ -26,27 +26,34 @@ _LINE_UNITS = 4
 
 def lower_fully_connected(lowering: Lowering, step: FullyConnectedStep) -> None:
     """Header vectors to the scaling unit; tiles with 64 outputs; the tile with the rest;
-    reset and barrier."""
-    line = _first_line(lowering, step)
-    load_header(lowering, step, line)
-    for tiles, words in step.blocks.groups():
+    reset and barrier. Tiles that keep the layer at different lines do so one by one."""
+    groups = _groups(lowering, step)
+    for line in dict.fromkeys(line for line, _ in groups):
+        tiles = sum(mask for (other, _), mask in groups.items() if other == line)
+        _load_header(lowering, step, line, tiles)
+    for (line, words), tiles in groups.items():
         lowering.add(_matrix_op(lowering, step, line, tiles, words))
     lowering.reset()
     lowering.program.barrier(ALL_FLAGS)
     lowering.sync.reset()
 
 
-def _first_line(lowering: Lowering, step: FullyConnectedStep) -> int:
-    """First wide line of the layer, equal on all its tiles."""
-    pieces = lowering.placement(step.segments[0])
-    lines = {piece.address for piece in pieces}
-    tiles = [piece.tile for piece in pieces]
-    if len(lines) != 1 or tiles != list(range(step.blocks.tiles)):
-        raise InternalError("the blocks of a matrix lie on other tiles or lines than planned")
-    return lines.pop()
+def _groups(lowering: Lowering, step: FullyConnectedStep) -> dict[tuple[int, int], int]:
+    """(first wide line, words of the block) -> tiles, in tile order."""
+    groups: dict[tuple[int, int], int] = {}
+    for block, piece in enumerate(lowering.placement(step.segments[0])):
+        if piece.tile != block:
+            raise ResourceError(
+                "the weights of a fully connected layer do not fit the tiles of its outputs",
+                where=Where(op=f"operator {step.ops[0]}"),
+                actual=f"block {block} on tile {piece.tile}",
+            )
+        key = piece.address, step.blocks.size(block)
+        groups[key] = groups.get(key, 0) | 1 << block
+    return groups
 
 
-def load_header(lowering: Lowering, step: FullyConnectedStep, line: int) -> None:
+def _load_header(lowering: Lowering, step: FullyConnectedStep, line: int, tiles: int) -> None:
     """Scales and bias, the leading header lines, to the scaling unit."""
     loaded = [name for name in step.headers if name != "zero_point"]
     if not loaded:
@@ -54,7 +61,7 @@ def load_header(lowering: Lowering, step: FullyConnectedStep, line: int) -> None
     units = 2 * min(step.blocks.words, BLOCK_WORDS)
     lowering.add(
         WideToNarrow(
-            tiles=step.blocks.mask,
+            tiles=tiles,
             wide=Nest(line, ((len(loaded), 1),), 1),
             narrow=Nest(
                 0 if loaded[0] == "scale" else _BIAS_UNIT,

@@ -44,6 +44,8 @@ FEED_CREDIT = 0x7FFC
 TO_HOST = 0x7F
 _ROW_UNITS = ROW_BYTES // INPUT_UNIT
 _TILES_PER_ROW = 4
+_ROW = 0xF
+_COLUMN = 0x1111
 
 
 def lower_vector_input(lowering: Lowering, step: VectorInputStep) -> None:
@@ -81,39 +83,34 @@ def _feed_buffer(first: int, units: int, *outer: tuple[int, int]) -> Nest:
 
 
 def _keep_own(lowering: Lowering, step: VectorInputStep, column: int, own: int) -> None:
-    """Tiles of one column write their 64 bytes of a row; the words before are dropped."""
-    tiles = 0
-    rest = step.size
-    for tile in range(column, -(-step.size // 64), _TILES_PER_ROW):
-        tiles |= 1 << tile
-        rest = min(64, step.size - 64 * tile)
-    if not tiles:
-        return
-    if rest % 64:
-        raise NotImplementedError
+    """Tiles of one column write their block of a row; the words before it are dropped."""
     before = BLOCK_WORDS * column
-    lowering.add(
-        WideToNarrow(
-            tiles=tiles,
-            wide=Nest(step.fifo_line, ((1, 1),)),
-            narrow=Nest(own, ((BLOCK_WORDS, 1),), 1, 1, SLOT_WORDS),
-            skip=3 if before else 0,
-            skip_first=own if before else 0,
-            skip_last=before - 1 if before else 0,
-            skip_end=own + before - 1 if before else 0,
-            signal=0,
-            waits=(
-                Wait(Flag.RING_READ_A, 1, 1),
-                Wait(Flag.AVDATA, 1, -1, 1, True),
-            ),
-            fill_level=2 if before else 1,
+    for tiles, count in step.blocks.groups():
+        chosen = tiles & _COLUMN << column
+        if not chosen:
+            continue
+        lowering.add(
+            WideToNarrow(
+                tiles=chosen,
+                wide=Nest(step.fifo_line, ((1, 1),)),
+                narrow=Nest(own, ((count, 1),), 1, 1, SLOT_WORDS),
+                skip=3 if before else 0,
+                skip_first=own if before else 0,
+                skip_last=before - 1 if before else 0,
+                skip_end=own + before - 1 if before else 0,
+                signal=0,
+                waits=(
+                    Wait(Flag.RING_READ_A, 1, 1),
+                    Wait(Flag.AVDATA, 1, -1, 1, True),
+                ),
+                fill_level=2 if before else 1,
+            )
         )
-    )
 
 
 def _send_row(lowering: Lowering, step: VectorInputStep, row: int, units: int) -> None:
-    """One ring row of 256 bytes to the four tiles of a tile row."""
-    tiles = 0xF << (_TILES_PER_ROW * row)
+    """One ring row of up to 256 bytes to the tiles of a tile row that keep part of it."""
+    tiles = step.blocks.mask & _ROW << (_TILES_PER_ROW * row)
     slot = step.slot_lines
     capacity = LINE_WORDS * slot
     lowering.add(
@@ -126,11 +123,10 @@ def _send_row(lowering: Lowering, step: VectorInputStep, row: int, units: int) -
         )
     )
     first = _ROW_UNITS * row
-    count = min(_ROW_UNITS, units - first)
     lowering.add(
         Pop(
             source=1,
-            buffer=_feed_buffer(first, count),
+            buffer=_feed_buffer(first, min(_ROW_UNITS, units - first)),
             signal_space=0,
             waits=(Wait(ScalarFlag.AVDATA_POP, 0, first + 1),),
             on=1,

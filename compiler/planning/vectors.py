@@ -78,6 +78,10 @@ class VectorInputStep(Step):
     fifo_line: int
     slot_lines: int
 
+    @property
+    def blocks(self) -> Blocks:
+        return Blocks(-(-self.size // 4))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorOutputStep(Step):
