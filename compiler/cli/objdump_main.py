@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CompilerError, InvalidModelError, OptionError, Where
+from ..errors import CompilerError, InvalidModelError, OptionError
 
 if TYPE_CHECKING:
     from ..beagle.executable import Executable
