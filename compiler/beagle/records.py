@@ -162,7 +162,7 @@ class Number(Record[int]):
         return signed(bits, self.width) if self.kind is Kind.SIGNED else bits
 
 
-class Optional(Record["int | None"]):
+class Optional(Record[int | None]):
     """A one-bit switch and an integer: None or the integer."""
 
     __slots__ = ("value_width",)
@@ -267,7 +267,7 @@ class Loops(Record[tuple[int, ...]]):
         return tuple(counts)
 
 
-class LoopTail(Record["tuple[int, int] | None"]):
+class LoopTail(Record[tuple[int, int] | None]):
     """None, or (trip count, level) of the tensor op's short last iteration."""
 
     __slots__ = ("count_width", "level_width")
@@ -299,7 +299,7 @@ class LoopTail(Record["tuple[int, int] | None"]):
         return (bits & ((1 << self.count_width) - 1)) + 1, bits >> self.count_width
 
 
-class Signal(Record["int | None"]):
+class Signal(Record[int | None]):
     """None, or the loop level whose completion adds one to the unit's own counter."""
 
     __slots__ = ("level_width", "pad")

@@ -15,7 +15,7 @@ COUNTER_BITS = 16
 """Width of the chip's synchronisation counters; all comparisons wrap."""
 
 
-class WaitSlot(Record["Wait | None"]):
+class WaitSlot(Record[Wait | None]):
     """One wait or None. `space`: the slot has the bit that makes it guard the write
     stream. `flags`: the counters it can wait for."""
 
@@ -77,7 +77,7 @@ class WaitSlot(Record["Wait | None"]):
         )
 
 
-class WaitSlots(Record["tuple[Wait | None, ...]"]):
+class WaitSlots(Record[tuple[Wait | None, ...]]):
     """`count` wait slots like `slot`; trailing empty ones are left out of the value."""
 
     __slots__ = ("count", "slot")
