@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import InternalError
-from ..planning.plan import Piece, Plan, Segment, Step
+from ..planning.plan import OutputStep, Piece, Plan, Segment, Step
 from .builder import ProgramBuilder
 from .program import ALL_TILES, Instruction, Program, TileFence, Unit
 from .sync import SyncState
@@ -46,6 +46,11 @@ class Lowering:
         self.program.reset()
         self.sync.reset()
 
+    def restart(self) -> None:
+        """Behind an output: wait for every ring message, then all counters start again."""
+        self.reset()
+        self.program.drain_producers()
+
     def fence_unit(self, unit: Unit, tiles: int = ALL_TILES) -> None:
         """Hold the tiles until one unit is idle; counters run on."""
         self.add(TileFence(tiles=tiles, units=unit))
@@ -57,7 +62,9 @@ def lower(plan: Plan) -> Program:
 
     lowering = Lowering(plan)
     lowering.program.begin()
-    for step in plan.steps:
+    for number, step in enumerate(plan.steps):
+        if number and isinstance(plan.steps[number - 1], OutputStep):
+            lowering.restart()
         _lowering_of(LOWERINGS, step)(lowering, step)
     lowering.program.end()
     return lowering.program.program()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from .builder import PlanBuilder
 from .family import Border
 from .map_layout import MapLayout
-from .plan import WIDE_LINES, Step
+from .plan import WIDE_LINES, OutputStep
 from .refusal import Refusal
 from .tiling import GRID
 
@@ -33,7 +33,7 @@ class OutputRectangle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MapOutputStep(Step):
+class MapOutputStep(OutputStep):
     """A map to the host through the two-line FIFO at `line`; `size`: bytes in all."""
 
     size: int

@@ -88,6 +88,11 @@ class Step:
     lowest_line: int = WIDE_LINES
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputStep(Step):
+    """A step that sends a tensor to the host: all counters restart behind it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """Everything the lowerings need; `narrow` maps buffer names to word addresses and

@@ -1,7 +1,8 @@
 """The planner's driver: Graph level in, Plan level out.
 
 schedule -> steps of each operator family -> narrow memory -> capacity -> parameter placement.
-It names no operator; the families do the work (`families.py`).
+It names no operator; the families do the work (`families.py`). An output leaves for the host
+right behind the operator that makes it.
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ def plan_region(graph: Graph, region: Region | None = None, release: Release = R
 
 def _plan_steps(planner: PlanBuilder) -> None:
     flow = planner.dataflow
+    for tensor in flow.outputs:
+        if flow.producer(tensor) is None:
+            name = planner.graph.tensor(tensor).name
+            raise Refusal(None, f"output '{name}' is an input with another name")
     for tensor in dict.fromkeys(map(flow.source, flow.inputs)):
         _plan_border(planner, INPUTS, tensor, "input")
     for op in flow.operators:
@@ -68,8 +73,9 @@ def _plan_steps(planner: PlanBuilder) -> None:
                 break
         else:
             raise Refusal(op.index, f"no planner takes this {op.name}")
-    for tensor in flow.outputs:
-        _plan_border(planner, OUTPUTS, flow.source(tensor), "output")
+        for tensor in op.outputs:
+            if flow.is_output(tensor):
+                _plan_border(planner, OUTPUTS, tensor, "output")
 
 
 def _plan_border(planner: PlanBuilder, borders: Sequence[Border], tensor: int, way: str) -> None:

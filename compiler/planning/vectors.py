@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .family import Border
-from .plan import TILES, WIDE_LINES, Step
+from .plan import TILES, WIDE_LINES, OutputStep, Step
 from .refusal import Refusal
 
 BLOCK_WORDS = 16
@@ -84,7 +84,7 @@ class VectorInputStep(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VectorOutputStep(Step):
+class VectorOutputStep(OutputStep):
     """A vector in blocks of 16 words, `offset` words into buffer `input`, in tile order, to
     the host. `fifo_line`: two lines."""
 
