@@ -10,6 +10,7 @@ from ..planning.requantization import from_bits
 from .activation_tables import Activation, load_table
 from .lower import Lowering
 from .program import Flag, Mode, Nest, TensorOp, Wait
+from .relayout import make_byte_identity
 from .streams import stream
 
 SIGMOID_LIMIT = from_bits(0x41265904)
@@ -17,8 +18,11 @@ SIGMOID_LIMIT = from_bits(0x41265904)
 
 
 def lower_logistic(lowering: Lowering, step: LogisticStep) -> None:
-    """reset; table; one op for whole blocks and one for the last; reset."""
+    """reset (and the identity, if it is not there); table; one op for whole blocks and one
+    for the last; reset."""
     lowering.reset()
+    if step.identity:
+        make_byte_identity(lowering, lowering.address(step.identity), step.identity_line)
     load_table(lowering, Activation.SIGMOID, step.blocks.mask)
     place = 4 * (lowering.address(step.input) + step.offset)
     for tiles, count in step.blocks.groups():

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from ..planning.pooling import RelayoutStep
+from ..planning.pooling import IDENTITY_WORDS, RelayoutStep
 from ..planning.tiling import GRID
 from ..planning.vectors import BLOCK_WORDS
 from .lower import Lowering
@@ -24,7 +24,6 @@ ROW_WORDS = GRID * BLOCK_WORDS
 """Channel words of a tile row's destination: those of its four tiles."""
 _FIFO_OF = {Direction.NORTH: 0, Direction.SOUTH: 2, Direction.WEST: 4, Direction.EAST: 6}
 """Word offset of each direction's two-word FIFO."""
-_IDENTITY_WORDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +102,8 @@ def lower_relayout(lowering: Lowering, step: RelayoutStep) -> None:
 def write_byte_identity(lowering: Lowering, scratch: int, line: int) -> None:
     """The 4x4 byte identity in one wide line: word i of four is 1 << 8 i, so lane i passes
     byte i. The words are mesh fills; only the last one signals."""
-    for index in range(_IDENTITY_WORDS):
-        last = index == _IDENTITY_WORDS - 1
+    for index in range(IDENTITY_WORDS):
+        last = index == IDENTITY_WORDS - 1
         lowering.add(
             MeshMove(
                 direction=Direction.NORTH,
@@ -115,13 +114,19 @@ def write_byte_identity(lowering: Lowering, scratch: int, line: int) -> None:
         )
     lowering.add(
         NarrowToWide(
-            narrow=words(scratch, _IDENTITY_WORDS),
+            narrow=words(scratch, IDENTITY_WORDS),
             wide=words(line, 1),
             signal=1,
             waits=(Wait(Flag.SOUTH_IN, 1, 1, 0),),
             fill_level=1,
         )
     )
+
+
+def make_byte_identity(lowering: Lowering, scratch: int, line: int) -> None:
+    """The byte identity between two steps: fenced, counters back to zero."""
+    write_byte_identity(lowering, scratch, line)
+    lowering.reset()
 
 
 def _vertical(geometry: _Geometry, made: dict[Flag, int]) -> MeshTransfer:

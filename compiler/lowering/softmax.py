@@ -19,6 +19,7 @@ from ..planning.softmax import SoftmaxStep
 from .activation_tables import Activation, load_table
 from .lower import Lowering
 from .program import Flag, Mode, Nest, TensorOp, Wait
+from .relayout import make_byte_identity
 from .ring_transfer import ring_message
 from .softmax_exchange import exchange_exponentials
 from .softmax_maximum import (
@@ -38,6 +39,8 @@ def lower_softmax(lowering: Lowering, step: SoftmaxStep) -> None:
     """All phases; counters are zero at both ends."""
     work = Work.of(lowering, step)
     lowering.reset()
+    if step.identity:
+        make_byte_identity(lowering, lowering.address(step.identity), step.identity_line)
     if work.masked:
         apply_table(work, Table.INPUTS)
     gather_slices(work)

@@ -32,20 +32,29 @@ _MESH_UNITS = Unit.MESH_SOUTH | Unit.MESH_WEST | Unit.MESH_NORTH | Unit.MESH_EAS
 
 
 def exchange_exponentials(work: Work) -> None:
-    """All values but the last word, all tiles to all; then the last word."""
+    """All words but a masked last one, all tiles to all; then that one."""
     counts = _counts(work)
     _copy_to_place(work, counts)
     _all_to_all(work, counts)
-    _fetch_last_word(work, counts[-1])
-    _mask_last_word(work)
-    _spread_last_word(work)
-    _return_last_word(work)
+    if _masks_last_word(work):
+        _fetch_last_word(work, counts[-1])
+        _mask_last_word(work)
+        _spread_last_word(work)
+        _return_last_word(work)
+    else:
+        work.lowering.reset()
+        work.lowering.reset()
+
+
+def _masks_last_word(work: Work) -> bool:
+    """Whether the last word of two values holds only one and has a table of its own."""
+    return work.step.elements % 2 == 1 and work.tiles > 1
 
 
 def _counts(work: Work) -> list[int]:
-    """Whole words of values on each tile, the last word of the vector left out."""
+    """Whole words of values on each tile; a last word that is masked is left out."""
     counts = [2 * work.size(tile) for tile in range(work.tiles)]
-    counts[-1] = _pairs(work) - sum(counts[:-1]) - 1
+    counts[-1] = _pairs(work) - sum(counts[:-1]) - _masks_last_word(work)
     return counts
 
 
@@ -60,6 +69,8 @@ def _last_word(work: Work) -> int:
 
 def _copy_to_place(work: Work, counts: list[int]) -> None:
     for tile, count in enumerate(counts):
+        if not count:
+            continue
         size = 2 * work.size(tile)
         levels = ((count, 1), (1, 0), (1, size), (1, 0), (1, size), (1, 0), (1, size))
         place = (work.exponentials + 2 * work.block * tile, _pairs(work))
@@ -70,8 +81,8 @@ def _copy_to_place(work: Work, counts: list[int]) -> None:
 def _all_to_all(work: Work, counts: list[int]) -> None:
     work.lowering.program.idle()
     for reader in range(work.tiles):
-        for sender in range(work.tiles):
-            if sender != reader:
+        for sender, count in enumerate(counts):
+            if sender != reader and count:
                 place = work.exponentials + 2 * work.block * sender
                 ring_message(
                     work.lowering,
@@ -79,7 +90,7 @@ def _all_to_all(work: Work, counts: list[int]) -> None:
                     1 << reader,
                     source=place,
                     destination=place,
-                    count=counts[sender],
+                    count=count,
                     lines=work.ring_lines(2),
                 )
     end_of_round(work.lowering)
@@ -105,7 +116,7 @@ def _after_move(work: Work) -> None:
 
 
 def _mask_last_word(work: Work) -> None:
-    """Its two values times (1.0, 0.0)."""
+    """Its two values times (1.0, 0.0), on tile 0."""
     last = _last_word(work)
     (piece,) = work.lowering.placement(work.step.segments[_MASK_TABLE])
     work.lowering.add(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..planning.requantization import from_bits, single
-from ..planning.softmax import SoftmaxStep
+from ..planning.softmax import SoftmaxStep, span_words
 from .lower import Lowering
 from .program import (
     INF,
@@ -109,6 +109,11 @@ class Work:
 
     # -- narrow memory --------------------------------------------------------------------
 
+    @cached_property
+    def span(self) -> int:
+        """Words between the working vectors."""
+        return span_words(self.step.elements)
+
     @property
     def vector(self) -> int:
         """The whole input, later all maxima."""
@@ -117,22 +122,22 @@ class Work:
     @cached_property
     def maximum(self) -> int:
         """One word with the maximum, behind which the four constant words lie."""
-        return self.base + (self.words if self.masked else 2 * self.words)
+        return self.base + (self.span if self.masked else 2 * self.span)
 
     @cached_property
     def word_maximum(self) -> int:
         """One word: the maxima of the four channels of all words."""
-        return self.base + (self.words + 1 if self.masked else self.words)
+        return self.base + (self.span + 1 if self.masked else self.span)
 
     @cached_property
     def maxima(self) -> int:
         """The maximum at every place of the vector."""
-        return self.base + (0 if self.masked else self.words)
+        return self.base + (0 if self.masked else self.span)
 
     @cached_property
     def scratch(self) -> int:
         """Three blocks of scratch: differences, the negation's output, constants."""
-        return self.slices + (self.block if self.masked else 4 * self.words)
+        return self.slices + (self.block if self.masked else 4 * self.span)
 
     @property
     def differences(self) -> int:
@@ -155,12 +160,12 @@ class Work:
     @cached_property
     def total(self) -> int:
         """Two words: 1 / sqrt(sum), then the reciprocal."""
-        return self.base + (2 * self.block + 2 * self.words if self.masked else 4 * self.words)
+        return self.base + (2 * self.block + 2 * self.span if self.masked else 4 * self.span)
 
     @cached_property
     def reciprocals(self) -> int:
         """The reciprocal at every place of the vector; before that, its four products."""
-        return self.exponentials if self.masked else self.base + 2 * self.words
+        return self.exponentials if self.masked else self.base + 2 * self.span
 
     @cached_property
     def result(self) -> int:

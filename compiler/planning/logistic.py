@@ -12,9 +12,10 @@ from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
 from .plan import Step
-from .pooling import RelayoutStep
+from .pooling import IDENTITY_WORDS, RelayoutStep
 from .refusal import Refusal
 from .vectors import BLOCK_WORDS, Blocks, require_vector
+from .wide_memory import IDENTITY_LINE
 
 OUTPUT_SCALE = 1 / 256
 """The table's own unit; an output in another unit would take a second pass."""
@@ -23,7 +24,8 @@ OUTPUT_SCALE = 1 / 256
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogisticStep(Step):
     """output = 256 * sigmoid(multiplier * (input - input_zero)) + output_zero, blocks of 16
-    words, input and output in the same place; identity_line: the byte identity."""
+    words, input and output in the same place. identity_line: the byte identity, made from
+    buffer `identity` unless it is there already ('')."""
 
     blocks: Blocks
     input: str
@@ -32,6 +34,7 @@ class LogisticStep(Step):
     input_zero: int
     output_zero: int
     identity_line: int
+    identity: str
 
 
 def plan_logistic(planner: PlanBuilder, op: Operator) -> None:
@@ -48,7 +51,7 @@ def plan_logistic(planner: PlanBuilder, op: Operator) -> None:
         )
     if layout.blocks.block != BLOCK_WORDS or len(planner.dataflow.readers(before)) > 1:
         raise Refusal(op.index, "LOGISTIC works in place, on a vector nothing else reads")
-    line = keep_identity(planner, op)
+    line, scratch = _identity(planner, op)
     planner.layouts[planner.dataflow.source(op.outputs[0])] = layout
     planner.add(
         LogisticStep(
@@ -60,23 +63,25 @@ def plan_logistic(planner: PlanBuilder, op: Operator) -> None:
             input_zero=zero_point(source),
             output_zero=zero_point(result),
             identity_line=line,
+            identity=scratch,
+            lowest_line=line,
         )
     )
 
 
-def keep_identity(planner: PlanBuilder, op: Operator) -> int:
-    """Move the byte identity that a relayout made below every other transient block, so that
-    it is still there; returns its line."""
+def _identity(planner: PlanBuilder, op: Operator) -> tuple[int, str]:
+    """(line, scratch to make it from) of the byte identity. One that a relayout made moves
+    below every other transient block, so that it is still there (no scratch then)."""
     made = [i for i, step in enumerate(planner.steps) if isinstance(step, RelayoutStep)]
     if not made:
-        raise Refusal(op.index, f"{op.name} without a pool over a whole map is not derived")
+        return IDENTITY_LINE, planner.scratch(f"{op.index} identity", IDENTITY_WORDS)
     index = made[-1]
     step = planner.steps[index]
     assert isinstance(step, RelayoutStep)
     planner.steps[index] = replace(step, lowest_line=step.copy_line)
     line = planner.lowest_line - 1
     planner.steps[index] = replace(step, identity_line=line, lowest_line=line)
-    return line
+    return line, ""
 
 
 LOGISTIC = Family("logistic", frozenset({"LOGISTIC"}), plan_logistic)

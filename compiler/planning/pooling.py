@@ -24,6 +24,8 @@ from .wide_memory import IDENTITY_LINE
 
 FIFO_WORDS = 8
 """Four mesh FIFOs of two words: north, south, west, east."""
+IDENTITY_WORDS = 4
+"""Scratch of the byte identity."""
 PLANE_PIXELS = 4
 """Pixels of a row that share a wide line: one byte of each lane a pixel."""
 _POOLS = frozenset({"AVERAGE_POOL_2D", "MEAN"})
@@ -228,7 +230,7 @@ def _add_relayout(planner: PlanBuilder, op: Operator, layout: MapLayout, lines: 
     rows = planner.scratch(f"{op.index} rows", layout.height * widest * GRID * BLOCK_WORDS)
     fifos = planner.scratch(f"{op.index} fifos", FIFO_WORDS, rank=1.1)
     planner.scratch(f"{op.index} ones", 1, rank=1.2, steps=2)
-    identity = planner.scratch(f"{op.index} identity", 4, rank=1.3, steps=2)
+    identity = planner.scratch(f"{op.index} identity", IDENTITY_WORDS, rank=1.3, steps=2)
     planner.add(
         RelayoutStep(
             ops=(op.index,),

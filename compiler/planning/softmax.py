@@ -13,6 +13,7 @@ from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
 from .plan import TILES, Step
+from .pooling import IDENTITY_WORDS, RelayoutStep
 from .refusal import Refusal
 from .requantization import single
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout, require_vector
@@ -24,13 +25,16 @@ BEHIND_WORK = 2.0
 LOWEST_LINE = IDENTITY_LINE - 40
 """First line of the deepest FIFO, that of the first gather's sender."""
 _WORD_CHANNELS = 4
+_STEPS_SINCE_RELAYOUT = 4
+"""Relayout, pool, gather and layer come before a SOFTMAX that uses the relayout's identity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftmaxStep(Step):
     """SOFTMAX of `elements` values. input: buffer of the blocks; work: buffer of the working
     vectors; masked: the last word has unused channels, which the tables (`segments`) mask;
-    factor: float32 beta * input scale (without tables)."""
+    factor: float32 beta * input scale (without tables). identity_line: the byte identity, made
+    from buffer `identity` unless a relayout left it there ('')."""
 
     elements: int
     input: str
@@ -39,6 +43,7 @@ class SoftmaxStep(Step):
     input_zero: int
     factor: float
     identity_line: int
+    identity: str
 
     @property
     def masked(self) -> bool:
@@ -54,18 +59,22 @@ class SoftmaxStep(Step):
         return result_offset(self.elements)
 
 
+def span_words(elements: int) -> int:
+    """Words between the working vectors: their length, at least a block."""
+    return max(-(-elements // _WORD_CHANNELS), BLOCK_WORDS)
+
+
 def result_offset(elements: int) -> int:
     """See SoftmaxStep.result_offset."""
-    words = -(-elements // _WORD_CHANNELS)
+    span = span_words(elements)
     if elements % _WORD_CHANNELS:
-        return 2 * BLOCK_WORDS + 2 * words + 4 * BLOCK_WORDS + 1
-    return 4 * words + 4 * BLOCK_WORDS + 1
+        return 2 * BLOCK_WORDS + 2 * span + 4 * BLOCK_WORDS + 1
+    return 4 * span + 4 * BLOCK_WORDS + 1
 
 
 def work_words(elements: int) -> int:
     """Words of the work area: three vectors, or what the result's place asks for."""
-    words = -(-elements // _WORD_CHANNELS)
-    return max(3 * words, result_offset(elements) + BLOCK_WORDS)
+    return max(3 * span_words(elements), result_offset(elements) + BLOCK_WORDS)
 
 
 def softmax_input_words(elements: int) -> int:
@@ -79,7 +88,7 @@ def plan_softmax(planner: PlanBuilder, op: Operator) -> None:
     layout = require_vector(planner, op)
     source, result = (planner.graph.tensor(t) for t in (op.inputs[0], op.outputs[0]))
     elements = source.shape[-1]
-    _check(op, layout, elements)
+    _check(planner, op, layout)
     if scale(result) != 1 / 256 or zero_point(result) != 0:
         raise Refusal(op.index, "SOFTMAX with an output unit other than 1/256 from 0 is unknown")
     work = layout.buffer
@@ -95,6 +104,7 @@ def plan_softmax(planner: PlanBuilder, op: Operator) -> None:
         input_zero=zero_point(source),
         factor=single(scale(source) * single(float(op.options.get("beta", 1.0)))),
         identity_line=IDENTITY_LINE,
+        identity="" if _has_identity(planner) else _identity_scratch(planner, op),
         lowest_line=LOWEST_LINE,
     )
     planner.layouts[planner.dataflow.source(op.outputs[0])] = VectorLayout(
@@ -103,17 +113,25 @@ def plan_softmax(planner: PlanBuilder, op: Operator) -> None:
     planner.add(step)
 
 
-def _check(op: Operator, layout: VectorLayout, elements: int) -> None:
-    if layout.offset or layout.from_host or layout.blocks.block != BLOCK_WORDS:
+def _has_identity(planner: PlanBuilder) -> bool:
+    """Whether the relayout in front of the pool and the layer left the byte identity."""
+    steps = planner.steps
+    if len(steps) < _STEPS_SINCE_RELAYOUT:
+        return False
+    step = steps[-_STEPS_SINCE_RELAYOUT]
+    return isinstance(step, RelayoutStep) and step.identity_line == IDENTITY_LINE
+
+
+def _identity_scratch(planner: PlanBuilder, op: Operator) -> str:
+    return planner.scratch(f"{op.index} identity", IDENTITY_WORDS)
+
+
+def _check(planner: PlanBuilder, op: Operator, layout: VectorLayout) -> None:
+    producer = planner.dataflow.producer(op.inputs[0])
+    if producer is None or producer.name not in ("FULLY_CONNECTED", "CONV_2D"):
         raise Refusal(op.index, "SOFTMAX needs the result of a layer as its input")
-    masked = elements % _WORD_CHANNELS
-    if layout.blocks.tiles != TILES or masked in (2,):
-        raise Refusal(
-            op.index,
-            "SOFTMAX of this many values is not derived",
-            actual=elements,
-            allowed=f"{64 * (TILES - 1) + 1} to {64 * TILES}, not 2 more than a multiple of 4",
-        )
+    if layout.blocks.tiles > TILES or layout.blocks.block != BLOCK_WORDS:
+        raise Refusal(op.index, "SOFTMAX needs its input in blocks of 64 on the tiles")
 
 
 SOFTMAX = Family("softmax", frozenset({"SOFTMAX"}), plan_softmax)
