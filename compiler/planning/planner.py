@@ -60,10 +60,7 @@ def plan_region(graph: Graph, region: Region | None = None, release: Release = R
 
 def _plan_steps(planner: PlanBuilder) -> None:
     flow = planner.dataflow
-    for tensor in flow.outputs:
-        if flow.producer(tensor) is None:
-            name = planner.graph.tensor(tensor).name
-            raise Refusal(None, f"output '{name}' is an input with another name")
+    _check_outputs(planner)
     for tensor in dict.fromkeys(map(flow.source, flow.inputs)):
         _plan_border(planner, INPUTS, tensor, "input")
     for op in flow.operators:
@@ -76,6 +73,19 @@ def _plan_steps(planner: PlanBuilder) -> None:
         for tensor in op.outputs:
             if flow.is_output(tensor):
                 _plan_border(planner, OUTPUTS, tensor, "output")
+
+
+def _check_outputs(planner: PlanBuilder) -> None:
+    """Every output is the result of an operator, and no two are the same bytes."""
+    flow = planner.dataflow
+    seen: set[int] = set()
+    for tensor in flow.outputs:
+        name = planner.graph.tensor(tensor).name
+        if flow.producer(tensor) is None:
+            raise Refusal(None, f"output '{name}' is an input with another name")
+        if flow.source(tensor) in seen:
+            raise Refusal(None, f"output '{name}' is another output with another name")
+        seen.add(flow.source(tensor))
 
 
 def _plan_border(planner: PlanBuilder, borders: Sequence[Border], tensor: int, way: str) -> None:
