@@ -51,7 +51,7 @@ class SoftmaxStep(Step):
 
     @property
     def blocks(self) -> Blocks:
-        return Blocks(-(-self.elements // _WORD_CHANNELS))
+        return Blocks.spread(-(-self.elements // _WORD_CHANNELS))
 
     @property
     def result_offset(self) -> int:
@@ -66,21 +66,25 @@ def span_words(elements: int) -> int:
 
 def result_offset(elements: int) -> int:
     """See SoftmaxStep.result_offset."""
-    span = span_words(elements)
+    span, block = span_words(elements), _block_words(elements)
     if elements % _WORD_CHANNELS:
-        return 2 * BLOCK_WORDS + 2 * span + 4 * BLOCK_WORDS + 1
-    return 4 * span + 4 * BLOCK_WORDS + 1
+        return 2 * block + 2 * span + 4 * block + 1
+    return 4 * span + 4 * block + 1
+
+
+def _block_words(elements: int) -> int:
+    return Blocks.spread(-(-elements // _WORD_CHANNELS)).block
 
 
 def work_words(elements: int) -> int:
     """Words of the work area: three vectors, or what the result's place asks for."""
-    return max(3 * span_words(elements), result_offset(elements) + BLOCK_WORDS)
+    return max(3 * span_words(elements), result_offset(elements) + _block_words(elements))
 
 
 def softmax_input_words(elements: int) -> int:
     """Words the producer of the input reserves at it: four blocks of scratch, or, without
     tables, the whole work area."""
-    return 4 * BLOCK_WORDS if elements % _WORD_CHANNELS else work_words(elements)
+    return 4 * _block_words(elements) if elements % _WORD_CHANNELS else work_words(elements)
 
 
 def plan_softmax(planner: PlanBuilder, op: Operator) -> None:
@@ -130,7 +134,7 @@ def _check(planner: PlanBuilder, op: Operator, layout: VectorLayout) -> None:
     producer = planner.dataflow.producer(op.inputs[0])
     if producer is None or producer.name not in ("FULLY_CONNECTED", "CONV_2D"):
         raise Refusal(op.index, "SOFTMAX needs the result of a layer as its input")
-    if layout.blocks.tiles > TILES or layout.blocks.block != BLOCK_WORDS:
+    if layout.blocks.block != BLOCK_WORDS or layout.blocks.tiles > TILES:
         raise Refusal(op.index, "SOFTMAX needs its input in blocks of 64 on the tiles")
 
 

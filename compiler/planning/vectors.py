@@ -35,6 +35,11 @@ class Blocks:
     words: int
     block: int = BLOCK_WORDS
 
+    @classmethod
+    def spread(cls, words: int) -> Blocks:
+        """Blocks of 16 words, or of as many times 16 as bring the vector on 16 tiles."""
+        return cls(words, BLOCK_WORDS * max(1, -(-words // (BLOCK_WORDS * TILES))))
+
     @property
     def tiles(self) -> int:
         return -(-self.words // self.block)
