@@ -1,4 +1,4 @@
-"""Count the test cases of a Bazel run: `count.py STATUS TESTLOGS LABEL...`.
+"""Count the test cases of a Bazel run: `count_results.py STATUS TESTLOGS LABEL...`.
 
 STATUS is Bazel's exit status and LABEL the test targets. Prints "N passed, N failed, N skipped" and
 exits with 1 where anything failed, Bazel did, or nothing was run.
