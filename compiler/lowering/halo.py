@@ -6,16 +6,17 @@ Reads `HaloMove`s of the Plan level. Facts: docs/format/tiling.md, "Halo exchang
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import NamedTuple
 
 from ..planning.halo import HaloMove, Rectangle
 from ..planning.map_layout import MapLayout
 from .lower import Lowering
 from .mesh_transfer import INCOMING
-from .program import Flag, MeshMove, Nest, Tail, Wait
+from .program import Direction, Flag, MeshMove, Nest, Tail, Wait
 
 BLOCK_WORDS = 16
 """Words of a pixel that a producer writes at a time: 64 channels."""
+_ABSENT = Nest()
 _VERTICAL = (Flag.NORTH_IN, Flag.SOUTH_IN)
 
 
@@ -28,12 +29,34 @@ def lower_halo(
         if move.destination is not None:
             lowering.sync.advance(INCOMING[move.direction], exchange.blocks, 1 << move.tile)
     received = {(INCOMING[m.direction], m.tile) for m in moves if m.destination is not None}
-    masks: dict[MeshMove, int] = {}
+    masks: dict[_Sides, int] = {}
     for move in moves:
-        instruction = exchange.instruction(move, received)
-        masks[instruction] = masks.get(instruction, 0) | 1 << move.tile
-    for instruction, tiles in masks.items():
-        lowering.add(replace(instruction, tiles=tiles))
+        sides = exchange.sides(move, received)
+        masks[sides] = masks.get(sides, 0) | 1 << move.tile
+    for sides, tiles in masks.items():
+        lowering.add(sides.instruction(tiles))
+
+
+class _Sides(NamedTuple):
+    """A mesh move before it is known which tiles share it."""
+
+    direction: Direction
+    source: Nest
+    destination: Nest
+    signal: int | None
+    waits: tuple[Wait, ...]
+    fill: int | None
+
+    def instruction(self, tiles: int) -> MeshMove:
+        return MeshMove(
+            tiles=tiles,
+            direction=self.direction,
+            source=self.source,
+            destination=self.destination,
+            signal_received=self.signal,
+            waits=self.waits,
+            fill=self.fill,
+        )
 
 
 class _Exchange:
@@ -51,18 +74,17 @@ class _Exchange:
         words = self.pixel_words
         self.blocks = words if self.grouped else -(-words // BLOCK_WORDS)
 
-    def instruction(self, move: HaloMove, received: set[tuple[Flag, int]]) -> MeshMove:
-        """The move as an instruction of no tile yet."""
-        result = MeshMove(tiles=0, direction=move.direction)
+    def sides(self, move: HaloMove, received: set[tuple[Flag, int]]) -> _Sides:
+        """Both sides of the move."""
+        source, destination, signal = _ABSENT, _ABSENT, None
+        waits: tuple[Wait, ...] = ()
         if move.destination is not None:
-            nest, level = self._stream(move.destination)
-            result = replace(result, destination=nest, signal_received=level)
-        if move.fill:
-            result = replace(result, fill=self.fill)
+            destination, signal = self._stream(move.destination)
         if move.source is not None:
-            nest, level = self._stream(move.source)
-            result = replace(result, source=nest, waits=self._waits(move, level, received))
-        return result
+            source, level = self._stream(move.source)
+            waits = self._waits(move, level, received)
+        fill = self.fill if move.fill else None
+        return _Sides(move.direction, source, destination, signal, waits, fill)
 
     def _stream(self, pixels: Rectangle) -> tuple[Nest, int]:
         """The words of a rectangle, and the loop level of one block."""
