@@ -1,0 +1,105 @@
+"""The corpus: vendor files with their source models, and the options each was compiled with."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import InvalidModelError, Where
+from ...options import CompileOptions
+from ...release import RELEASE_15, RELEASE_16
+
+MANIFEST = "manifest.json"
+PROGRAMS = "RingCanary_programs"
+_RELEASE_16 = ("ricardodeazambuja+LibrEdgeTPU", "RingCanary+", "google-coral+coralmicro")
+_RUNTIME_12 = ("google-coral+",)
+_RUNTIME_10 = 10
+"""What the remaining files ask for: an older release wrote them, 15.0 comes closest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A vendor file and its source; `name` is the compiled file's path inside the corpus."""
+
+    name: str
+    compiled: Path
+    source: Path
+    options: CompileOptions
+    group: str
+
+    @property
+    def arguments(self) -> str:
+        """The options as on the command line."""
+        if self.options == CompileOptions():
+            return ""
+        return f"-m {self.options.runtime} --emulate_release {self.options.release.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class BareProgram:
+    """An executable of one 3x3 convolution whose weights are unknown.
+
+    shape: height, width, input and output channels; the quantisations are (scale, zero point).
+    """
+
+    name: str
+    path: Path
+    shape: tuple[int, int, int, int]
+    input_quantization: tuple[float, int]
+    output_quantization: tuple[float, int]
+
+
+def find_corpus() -> Path | None:
+    """`$EDGETPU_CORPUS`, or ../shared/corpus beside the repository; None where absent."""
+    override = os.environ.get("EDGETPU_CORPUS")
+    path = Path(override) if override else Path(__file__).parents[4] / "shared" / "corpus"
+    return path if (path / MANIFEST).is_file() else None
+
+
+def entries(corpus: Path) -> tuple[Entry, ...]:
+    """Every vendor file whose source is known, in the manifest's order."""
+    rows = _read_list(corpus / MANIFEST)
+    return tuple(_entry(corpus, row) for row in rows if row.get("source"))
+
+
+def bare_programs(corpus: Path) -> tuple[BareProgram, ...]:
+    """The programs without parameters; () where the corpus has none."""
+    index = corpus / PROGRAMS / "index.json"
+    rows = _read_list(index) if index.is_file() else []
+    return tuple(
+        BareProgram(
+            row["file"],
+            corpus / row["file"],
+            (row["h"], row["w"], row["cin"], row["cout"]),
+            (row["input_quant"][0], row["input_quant"][1]),
+            (row["output_quant"][0], row["output_quant"][1]),
+        )
+        for row in sorted(rows, key=lambda row: str(row["file"]))
+    )
+
+
+def _read_list(path: Path) -> list[dict[str, Any]]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidModelError(
+            "the corpus' index cannot be read", where=Where(str(path)), actual=error
+        ) from error
+    assert isinstance(rows, list)
+    return rows
+
+
+def _entry(corpus: Path, row: dict[str, Any]) -> Entry:
+    name = row["compiled"]
+    return Entry(name, corpus / name, corpus / row["source"], _options(name), row["family"])
+
+
+def _options(name: str) -> CompileOptions:
+    if name.startswith(_RELEASE_16):
+        return CompileOptions(RELEASE_16)
+    if name.startswith(_RUNTIME_12):
+        return CompileOptions(RELEASE_15, 12)
+    return CompileOptions(RELEASE_15, _RUNTIME_10)

@@ -1,0 +1,83 @@
+"""What is the vendor's, byte for byte, stays the vendor's: the score of the whole corpus."""
+
+from __future__ import annotations
+
+import pytest
+
+from compiler.tools.corpus_score import evidence, report
+from compiler.tools.corpus_score.score import CorpusScore, score_corpus
+from tests.corpus_paths import require_corpus
+
+FILES = frozenset(
+    {
+        "mobilenet_v1_1.0_224_quant_embedding_extractor",
+        "yamnet_spectra_in",
+        "dense_256",
+        "dense_1024",
+        "gabor_64x64_7k_4o_2s",
+        "gabor_64x64_p4",
+        "conv2d_12x128x32_to_32_k3_s1_same_quant",
+        "conv2d_12x176x32_to_32_k3_s1_same_quant",
+        "conv2d_12x192x32_to_32_k3_s1_same_quant",
+        "conv2d_12x128x64_to_64_k3_s1_same_quant",
+        "conv2d_12x176x64_to_64_k3_s1_same_quant",
+        "conv2d_12x192x64_to_64_k3_s1_same_quant",
+        "conv2d_12x128x128_to_128_k3_s1_same_quant",
+        "conv2d_12x176x128_to_128_k3_s1_same_quant",
+        "conv2d_12x192x128_to_128_k3_s1_same_quant",
+    }
+)
+"""Identical as a whole."""
+PACKAGES = frozenset({"mobilenet_v1_0.25_128_quant", "mobilenet_v1_0.5_160_quant"})
+"""Packed again with metadata after compiling: the option map is identical."""
+BARE_PROGRAMS = 123
+NEW_GENERATION = ("google-coral+test_data", "google-coral+coralmicro", "ricardo", "RingCanary")
+
+
+@pytest.fixture(scope="module")
+def score() -> CorpusScore:
+    result = score_corpus(require_corpus())
+    print(report.text_report(result, details=False))
+    return result
+
+
+def _names(score: CorpusScore, verdict: str) -> set[str]:
+    return {
+        model.name.rpartition("/")[2].removesuffix("_edgetpu.tflite")
+        for model in score.models
+        if model.verdict == verdict
+    }
+
+
+def test_whole_files_are_identical(score: CorpusScore) -> None:
+    missing = FILES - _names(score, "file")
+    assert not missing, report.text_report(score)
+
+
+def test_packages_are_identical(score: CorpusScore) -> None:
+    assert not PACKAGES - _names(score, "package") - _names(score, "file")
+
+
+def test_every_bare_program_is_identical(score: CorpusScore) -> None:
+    different = [name for name, program in score.programs if not program.identical]
+    assert different == []
+    assert len(score.programs) == BARE_PROGRAMS
+
+
+def test_no_source_is_an_error(score: CorpusScore) -> None:
+    assert {model.name: model.error for model in score.models if model.error} == {}
+
+
+def test_what_is_mapped_alike_has_the_vendors_parameters(score: CorpusScore) -> None:
+    """But for models that share the parameter memory, and for those of older releases."""
+    for model in score.models:
+        alone = "cocompiled_with_3quant" not in model.name
+        if model.score and model.score.mapping and alone and model.name.startswith(NEW_GENERATION):
+            assert model.score.parameters, model.name
+
+
+def test_evidence_page_is_current(score: CorpusScore) -> None:
+    if not evidence.PAGE.is_file():
+        pytest.skip("docs/ is not among the files of this test")
+    hint = "run python -m compiler.tools.corpus_score --write-docs"
+    assert evidence.page(score) == evidence.PAGE.read_text(encoding="utf-8"), hint
