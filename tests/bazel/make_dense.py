@@ -10,7 +10,7 @@ from tests.model_builder import ModelBuilder
 
 def main() -> None:
     """Write the model to the path on the command line."""
-    model = ModelBuilder("int8", seed=1).input("input", (1, 64)).fully_connected(64).build()
+    model = ModelBuilder("int8", seed=1).input("input", (1, 256)).fully_connected(256).build()
     Path(sys.argv[1]).write_bytes(model)
 
 
