@@ -66,6 +66,12 @@ class UnsupportedModelError(CompilerError):
     code = "unsupported-model"
 
 
+class NotQuantisedError(InvalidModelError):
+    """The input is a float model: nothing of it can run on the Edge TPU."""
+
+    code = "not-quantised"
+
+
 class ResourceError(CompilerError):
     """The mapped part does not fit the chip's memories."""
 
@@ -88,3 +94,9 @@ class InternalError(CompilerError):
     """A level failed its own check: a defect of this compiler, never of the model."""
 
     code = "internal-error"
+
+
+class EmulationError(CompilerError):
+    """A compiled model cannot be run: its executable is malformed or its program stops."""
+
+    code = "emulation-failed"
