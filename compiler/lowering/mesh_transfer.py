@@ -23,12 +23,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
+from ..errors import InternalError
 from .program import (
     Direction,
     Flag,
     MeshMove,
     NarrowToWide,
     Nest,
+    Tail,
     TileInstruction,
     Wait,
     WideToNarrow,
@@ -92,7 +94,7 @@ class MeshTransfer:
         end = path[-1]
         reach = (_position(direction, path[0]), _position(direction, end))
         depth = self._send(direction, path[0], source, reach, end)
-        count = prod(trips for trips, _ in source.levels)
+        count = _words(source)
         buffer = fifo(relay, count)
         for before, tile in itertools.pairwise(path):
             depth += 1
@@ -113,40 +115,32 @@ class MeshTransfer:
             self._append_move(direction, part)
 
     def local_copy(self, tile: int, source: Nest, destination: Nest, line: int) -> None:
-        """A copy inside a tile, through the two-line FIFO at wide line `line`. The outermost
-        level is cut so that as many of its steps as divide it fill a line."""
-        count = prod(trips for trips, _ in source.levels)
-        steps = source.levels[-1][0] if len(source.levels) > 1 else 1
-        step_words = count // steps
-        fill = max(
-            n for n in range(1, steps + 1) if steps % n == 0 and n * step_words <= LINE_WORDS
-        )
-        lines = steps // fill
-        wide = stream(line, (1, 1)) if lines == 1 else fifo(line, lines)
-        inner = 0 if lines == 1 else 1
-        narrow_in, narrow_out = (_cut(nest, fill, lines) for nest in (source, destination))
+        """A copy inside a tile, through the two-line FIFO at wide line `line`; both nests
+        walk the same words."""
+        cut_source, cut_destination, lines = _cut_into_lines(source, destination)
         space = Wait(Flag.WIDE_TO_NARROW, 0, self._count(tile, Flag.WIDE_TO_NARROW) - 1, 1, True)
         data = Wait(Flag.NARROW_TO_WIDE, 0, self._count(tile, Flag.NARROW_TO_WIDE) + 1)
+        wide = stream(line, (1, 1)) if lines == 1 else fifo(line, lines)
         store = NarrowToWide(
             tiles=0,
-            narrow=narrow_in,
+            narrow=cut_source.nest,
             wide=wide,
             signal=0,
-            waits=(space,) if inner else (),
-            fill_level=len(narrow_in.levels) - inner,
+            waits=(space,) if lines > 1 else (),
+            fill_level=cut_source.inner,
         )
         load = WideToNarrow(
             tiles=0,
             wide=wide,
-            narrow=narrow_out,
-            signal=len(narrow_out.levels) - 1,
+            narrow=cut_destination.nest,
+            signal=cut_destination.inner - (lines == 1),
             waits=(data,),
-            fill_level=len(narrow_out.levels) - inner,
+            fill_level=cut_destination.inner,
         )
         for part in (store, load):
             self._parts.append(_Part(tile, part, type(part), 1 << tile))
         self._advance(tile, Flag.NARROW_TO_WIDE, lines)
-        if inner:
+        if lines > 1:
             self._advance(tile, Flag.WIDE_TO_NARROW, lines)
 
     def instructions(self) -> Iterator[TileInstruction]:
@@ -233,15 +227,73 @@ def _only_receives(instruction: TileInstruction) -> bool:
     )
 
 
-def _cut(nest: Nest, fill: int, lines: int) -> Nest:
-    """Split the outermost level into `lines` x `fill`; `fill` steps that continue the level
-    below become part of it."""
-    if lines == 1 or len(nest.levels) == 1:
-        return nest
-    *inner, (_, stride) = nest.levels
-    if fill > 1:
-        if len(inner) > 1 and inner[-1][0] * inner[-1][1] == stride:
-            inner[-1] = (inner[-1][0] * fill, inner[-1][1])
-        else:
-            inner.append((fill, stride))
-    return stream(nest.base, *inner, (lines, stride * fill))
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A nest whose `inner` innermost levels walk the words of one line."""
+
+    nest: Nest
+    inner: int
+
+
+def _cut_into_lines(source: Nest, destination: Nest) -> tuple[_Cut, _Cut, int]:
+    """Both nests cut at the same words, and the number of lines.
+
+    Words without a gap on both sides fill lines of 64, the last one perhaps in part. Else a
+    line takes as many steps of the outermost level as divide it and fit, or, if one step has
+    more than 64 words, of the level below.
+    """
+    total = _words(source)
+    if len(source.levels) == len(destination.levels) == 1:
+        lines = -(-total // LINE_WORDS)
+        if lines == 1:
+            return _Cut(source, 1), _Cut(destination, 1), 1
+        rest = total % LINE_WORDS
+        tail = Tail(rest, 1, LINE_WORDS - rest) if rest else None
+        levels = ((LINE_WORDS, 1), (lines, LINE_WORDS))
+        cuts = [_Cut(Nest(nest.base, levels, 3, tail=tail), 1) for nest in (source, destination)]
+        return cuts[0], cuts[1], lines
+    line = _line_words(source)
+    if line == total:
+        return (
+            _Cut(source, len(source.levels)),
+            _Cut(destination, len(destination.levels)),
+            1,
+        )
+    return _cut(source, line), _cut(destination, line), total // line
+
+
+def _words(nest: Nest) -> int:
+    return prod(trips for trips, _ in nest.levels)
+
+
+def _line_words(source: Nest) -> int:
+    """Words of a line, see `_cut_into_lines`."""
+    step = _words(source)
+    for trips, _ in reversed(source.levels):
+        step //= trips
+        if step <= LINE_WORDS:
+            fits = (n for n in range(1, trips + 1) if trips % n == 0 and n * step <= LINE_WORDS)
+            return step * max(fits)
+    raise InternalError("a word does not fit a line")
+
+
+def _cut(nest: Nest, line: int) -> _Cut:
+    """Split the level inside which a line ends; join levels that continue each other."""
+    inner: list[tuple[int, int]] = []
+    outer: list[tuple[int, int]] = []
+    for trips, stride in nest.levels:
+        taken = min(trips, line)
+        line //= taken
+        if taken > 1 or not inner:
+            _append(inner, taken, stride, keep=1)
+        if trips > taken:
+            _append(outer, trips // taken, stride * taken, keep=0)
+    return _Cut(stream(nest.base, *inner, *outer), len(inner))
+
+
+def _append(levels: list[tuple[int, int]], trips: int, stride: int, *, keep: int) -> None:
+    """Add a level, joined to the last one if it continues it; `keep` levels stay as they are."""
+    if len(levels) > keep and levels[-1][0] * levels[-1][1] == stride:
+        levels[-1] = (levels[-1][0] * trips, levels[-1][1])
+    else:
+        levels.append((trips, stride))

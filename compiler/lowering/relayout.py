@@ -55,9 +55,8 @@ class _Geometry:
     def own(self, tile_row: int, source_row: int, column: int) -> Nest:
         """Channel words for `tile_row` of the own pixels of tile (source_row, column)."""
         pixels = self.step.heights[source_row] * self.step.widths[column]
-        inner = (self.channel_words(tile_row), 1)
-        outer = ((pixels, self.step.pixel_words),) if pixels > 1 else ()
-        return stream(self.input + ROW_WORDS * tile_row, inner, *outer)
+        count = self.channel_words(tile_row)
+        return _pixels(self.input + ROW_WORDS * tile_row, pixels, count, self.step.pixel_words)
 
     def collected_start(self, tile_row: int, source_row: int, column: int) -> int:
         """Where the words of a source row begin in the tile row's collection."""
@@ -72,8 +71,7 @@ class _Geometry:
         base = self.rows + BLOCK_WORDS * (tile % GRID)
         if rows and width > 1:
             return stream(base, (block, 1), (width, pitch), (self.height, width * pitch))
-        pixels = self.height * width
-        return stream(base, (block, 1), *(((pixels, pitch),) if pixels > 1 else ()))
+        return _pixels(base, self.height * width, block, pitch)
 
     def block_place(self, tile: int, column: int) -> Nest:
         """Where the pixels of tile column `column` go in the result."""
@@ -140,9 +138,8 @@ def _vertical(geometry: _Geometry, made: dict[Flag, int]) -> MeshTransfer:
         if step.heights[row] * step.widths[column]:
             source = geometry.own(row, row, column)
             start = geometry.collected_start(row, row, column)
-            pitch = geometry.channel_words(row)
-            levels = [(count, pitch if i else 1) for i, (count, _) in enumerate(source.levels)]
-            place = stream(start, *levels)
+            pixels, count = step.heights[row] * step.widths[column], geometry.channel_words(row)
+            place = _pixels(start, pixels, count, count, joined=len(source.levels) == 1)
             transfer.local_copy(GRID * row + column, source, place, step.copy_line)
     for direction, away in ((Direction.SOUTH, -1), (Direction.NORTH, 1)):
         relay = geometry.fifos + _FIFO_OF[direction]
@@ -178,6 +175,15 @@ def _horizontal(geometry: _Geometry) -> MeshTransfer:
                     place = geometry.block_place(tile, source_column)
                     transfer.message(direction, path, source, place, relay)
     return transfer
+
+
+def _pixels(base: int, pixels: int, count: int, pitch: int, *, joined: bool = True) -> Nest:
+    """`count` words of each of `pixels`; one run of words if there is no gap and `joined`."""
+    if pixels == 1:
+        return stream(base, (count, 1))
+    if pitch == count and joined:
+        return stream(base, (pixels * count, 1))
+    return stream(base, (count, 1), (pixels, pitch))
 
 
 def _outward(position: int, away: int) -> range:

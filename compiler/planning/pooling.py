@@ -14,7 +14,7 @@ from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
-from .map_layout import MapLayout, map_layout
+from .map_layout import MapLayout
 from .plan import TILES, WIDE_LINES, Step
 from .refusal import Refusal
 from .requantization import Requantization, requantization, single
@@ -30,6 +30,10 @@ PLANE_PIXELS = 4
 """Pixels of a row that share a wide line: one byte of each lane a pixel."""
 _POOLS = frozenset({"AVERAGE_POOL_2D", "MEAN"})
 _MAP_RANK = 4
+_MOST_OWN_PIXELS = 127
+_MOST_COLUMN_PIXELS = 511
+"""A tile relays at most 256 words of each own pixel along a column and 64 of each pixel of a
+tile column along a row; the counters hold 32767."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +85,29 @@ class GlobalPoolStep(Step):
     fenced: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PoolPlace:
+    """Tiles whose own pixels lie alike in a map: word offset of the first one from the
+    buffer's start, words from a row to the next."""
+
+    tiles: int
+    offset: int
+    row_words: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalPoolStep(Step):
-    """Average in windows that stay inside a tile, all tiles alike; up to 64 channels."""
+    """Average in windows that stay inside a tile; `pixel_words` up to 16 or a multiple of it.
+
+    height, width: own pixels of every tile; sources, places: where the pixels lie in the input
+    and in the output.
+    """
 
     height: int
     width: int
     pixel_words: int
+    sources: tuple[PoolPlace, ...]
+    places: tuple[PoolPlace, ...]
     kernel: tuple[int, int]
     stride: tuple[int, int]
     input: str
@@ -96,6 +116,15 @@ class LocalPoolStep(Step):
     plane_line: int
     input_zero: int
     output_scaling: Requantization
+
+    @property
+    def block_words(self) -> int:
+        """Words of a pixel that one step of the tensor op writes."""
+        return min(self.pixel_words, BLOCK_WORDS)
+
+    @property
+    def blocks(self) -> int:
+        return self.pixel_words // self.block_words
 
     @property
     def outputs(self) -> tuple[int, int]:
@@ -184,19 +213,19 @@ class _Lines:
 def _check_relayout(op: Operator, layout: MapLayout) -> None:
     if layout.has_halo or layout.pixel_words != layout.channel_words:
         raise Refusal(op.index, f"{op.name} needs a map of its own, without a halo")
-    if layout.channel_words % BLOCK_WORDS or layout.channel_words > BLOCK_WORDS * TILES:
+    if layout.channel_words > BLOCK_WORDS * TILES:
         raise Refusal(
             op.index,
             f"{op.name} over the whole map of this many channels is not derived",
             actual=layout.channel_words * 4,
-            allowed="a multiple of 64 up to 1024",
+            allowed=4 * BLOCK_WORDS * TILES,
         )
-    if max(map(length, layout.columns.own)) > PLANE_PIXELS:
+    tallest, widest = (max(map(length, axis.own)) for axis in (layout.rows, layout.columns))
+    if tallest * widest > _MOST_OWN_PIXELS or layout.height * widest > _MOST_COLUMN_PIXELS:
         raise Refusal(
             op.index,
-            f"{op.name} over the whole map of this width is not derived",
-            actual=layout.width,
-            allowed=PLANE_PIXELS * GRID,
+            f"{op.name} over a map of this size would overrun the mesh counters",
+            actual=f"{layout.height} x {layout.width}",
         )
 
 
@@ -227,7 +256,8 @@ def _add_relayout(planner: PlanBuilder, op: Operator, layout: MapLayout, lines: 
     widest = max(map(length, layout.columns.own))
     buffer = planner.consume(op.inputs[0])
     blocks = planner.scratch(f"{op.index} blocks", (pixels + padding) * BLOCK_WORDS, rank=0)
-    rows = planner.scratch(f"{op.index} rows", layout.height * widest * GRID * BLOCK_WORDS)
+    collected = min(GRID * BLOCK_WORDS, layout.channel_words)
+    rows = planner.scratch(f"{op.index} rows", layout.height * widest * collected)
     fifos = planner.scratch(f"{op.index} fifos", FIFO_WORDS, rank=1.1)
     planner.scratch(f"{op.index} ones", 1, rank=1.2, steps=2)
     identity = planner.scratch(f"{op.index} identity", IDENTITY_WORDS, rank=1.3, steps=2)
@@ -266,34 +296,31 @@ def is_local(planner: PlanBuilder, op: Operator) -> bool:
 def plan_local_pool(planner: PlanBuilder, op: Operator) -> None:
     """One average a window, in place on every tile, with no fence behind the producer."""
     layout = planner.map_layout(op, op.inputs[0])
-    if layout.has_halo or layout.pixel_words != layout.channel_words:
-        raise Refusal(op.index, f"{op.name} needs a map of its own, without a halo")
-    if layout.channel_words > BLOCK_WORDS:
+    words = layout.channel_words
+    if words > BLOCK_WORDS and words % BLOCK_WORDS:
         raise Refusal(
             op.index,
             f"{op.name} with windows of this many channels is not derived",
-            actual=layout.channel_words * 4,
-            allowed="at most 64",
+            actual=words * 4,
+            allowed="up to 64 or a multiple of 64",
         )
     kernel, stride = window_of(planner, op)
     source = planner.dataflow.source(op.outputs[0])
-    pooled = map_layout(
-        layout.height // kernel[1],
-        layout.width // kernel[0],
-        layout.channel_words,
-        [],
-    )
+    pooled = planner.lay_out_map(source)
+    if layout.pixel_words != words or pooled.pixel_words != words:
+        raise Refusal(op.index, f"{op.name} needs maps of its own")
     rows, columns = layout.own_size(0)
     windows = rows // kernel[1] * (columns // kernel[0])
     ones = planner.scratch(f"{op.index} ones", windows, earlier=1)
     line = WIDE_LINES - local_pool_lines(planner, op)
-    planner.layouts[source] = pooled
     planner.add(
         LocalPoolStep(
             ops=(op.index,),
             height=rows,
             width=columns,
-            pixel_words=layout.channel_words,
+            pixel_words=words,
+            sources=_pool_places(layout),
+            places=_pool_places(pooled),
             kernel=kernel,
             stride=stride,
             input=planner.consume(op.inputs[0]),
@@ -307,12 +334,22 @@ def plan_local_pool(planner: PlanBuilder, op: Operator) -> None:
     )
 
 
+def _pool_places(layout: MapLayout) -> tuple[PoolPlace, ...]:
+    """The tiles by the place of their own pixels, lowest tile first."""
+    tiles: dict[tuple[int, int], int] = {}
+    for tile in range(TILES):
+        key = layout.offset(tile, *layout.own_corner(tile)), layout.row_words(tile)
+        tiles[key] = tiles.get(key, 0) | 1 << tile
+    return tuple(PoolPlace(mask, *key) for key, mask in tiles.items())
+
+
 def local_pool_lines(planner: PlanBuilder, op: Operator) -> int:
     """Wide lines of the pixel planes of a tile's part of the input; 0 for a global pool."""
     if not is_local(planner, op):
         return 0
-    _, height, width, _ = planner.graph.tensor(op.inputs[0]).shape
-    return row_planes(-(-width // GRID)) * -(-height // GRID)
+    _, height, width, channels = planner.graph.tensor(op.inputs[0]).shape
+    blocks = -(-channels // (4 * BLOCK_WORDS))
+    return row_planes(-(-width // GRID)) * -(-height // GRID) * blocks
 
 
 GLOBAL_POOL = Family("global pool", _POOLS, plan_global_pool, accepts=is_global)
