@@ -1,36 +1,33 @@
-"""The whole way of a model: file in, compiled file and log out.
+"""The stages one after the other: Graph in, bytes of the compiled model out.
 
-frontend -> mapping -> planning -> lowering -> beagle -> emit; each stage reads the level above
-and writes the level below. An operator that planning refuses goes back to mapping, once, with
-its reason, and stays on the CPU.
+mapping -> planning -> lowering -> beagle -> emit; each stage reads the level above and writes
+the level below. An operator that planning refuses goes back to mapping, once, with its reason,
+and stays on the CPU. Models of one run share the wide memory and the caching token.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from .beagle.assembler import assemble
 from .beagle.build import border_layers, build_executable, build_package
 from .beagle.package import custom_options, write_package
-from .emit.files import make_directory, write_files
 from .emit.outer_model import outer_model
-from .emit.report import MemoryReport, ModelReport, OperatorRow
-from .emit.texts import log_text
+from .emit.report import MemoryReport, OperatorRow
 from .emit.tflite_writer import write_model
-from .emit.token import caching_token
-from .errors import UnsupportedModelError, Where
-from .frontend.file_kind import read_file
+from .errors import InternalError, UnsupportedModelError, Where
 from .frontend.graph import Graph
-from .frontend.tflite_reader import read_model, read_model_bytes
+from .frontend.quantised import require_quantised
+from .frontend.tflite_reader import read_model
 from .lowering.caching_program import cached_parameters, lower_caching_program
 from .lowering.lower import lower
 from .lowering.program import Program
-from .mapping.partition import Partition, partition, refusal
-from .mapping.reasons import Reason
+from .mapping.partition import Options, Partition, partition, refusal
+from .mapping.reasons import Reason, Status
+from .mapping.subsets import Subset
 from .options import CompileOptions
-from .planning.plan import TILES, Plan
+from .planning.plan import TILES, WIDE_LINES, Plan
 from .planning.planner import Region, plan_region
 from .planning.refusal import Refusal
 
@@ -38,55 +35,132 @@ LINE_BYTES = 256
 LEVELS = ("graph", "partition", "plan", "program", "bitstream")
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where the Edge TPU part has to end. tensors: names that leave the chip, what follows them
+    stays on the CPU; operators: only so many, in execution order (None: all)."""
+
+    tensors: tuple[str, ...] = ()
+    operators: int | None = None
+
+    def shortened(self, operators: int) -> Cut:
+        """The same, and not more than `operators`."""
+        return replace(self, operators=operators)
+
+
+NO_CUT = Cut()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PlannedModel:
-    """A model whose mapped part is planned; `plan` is None where nothing is mapped."""
+    """A model whose mapped part is planned: one plan for each custom operator."""
 
     graph: Graph
     partition: Partition
-    plan: Plan | None
+    plans: tuple[Plan, ...]
+
+    @property
+    def plan(self) -> Plan | None:
+        """The first plan, None where nothing is mapped."""
+        return self.plans[0] if self.plans else None
+
+    def verify(self) -> None:
+        """Raise InternalError unless every kept subset has its plan."""
+        if len(self.plans) != len(self.partition.kept):
+            raise InternalError(
+                "a subset has no plan", actual=len(self.plans), allowed=len(self.partition.kept)
+            )
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A compiled model on disk."""
-
-    report: ModelReport
-    milliseconds: int
-
-
-def plan_model(graph: Graph, options: CompileOptions) -> PlannedModel:
-    """Map and plan; what planning refuses is mapped again without that operator."""
-    refused: dict[int, Reason] = {}
+def plan_model(graph: Graph, options: CompileOptions, cut: Cut = NO_CUT) -> PlannedModel:
+    """Map and plan; what planning refuses is mapped again without that operator. Raises
+    NotQuantisedError for a float model."""
+    require_quantised(graph)
+    end = len(graph.operators) if cut.operators is None else cut.operators
+    refused = {op: _behind_cut(op) for op in range(end, len(graph.operators))}
+    mapping = Options(all_subsets=options.all_subgraphs, intermediate_tensors=cut.tensors)
     while True:
-        part = partition(graph, options.runtime, refused=refused)
-        if not part.mapped:
-            return PlannedModel(graph, part, None)
-        try:
-            region = Region(part.mapped, part.inputs, part.outputs)
-            return PlannedModel(graph, part, plan_region(graph, region, options.release))
-        except Refusal as error:
-            for op in part.mapped if error.op is None else (error.op,):
-                refused[op] = refusal(op, error.message, actual=error.actual, allowed=error.allowed)
+        part = partition(graph, options.runtime, options=mapping, refused=refused)
+        plans = []
+        for subset in part.kept:
+            plan = _plan_subset(graph, subset, options, refused)
+            if plan is None:
+                break
+            plans.append(plan)
+        else:
+            return PlannedModel(graph, part, tuple(plans))
 
 
-def caching_program(planned: Plan) -> Program | None:
-    """The program that loads the cached parameters, None where there are none."""
-    if not any(planned.placement):
+def _plan_subset(
+    graph: Graph, subset: Subset, options: CompileOptions, refused: dict[int, Reason]
+) -> Plan | None:
+    """The plan, or None and the refused operators in `refused`."""
+    region = Region(subset.operators, subset.inputs(graph), subset.outputs(graph))
+    try:
+        return plan_region(graph, region, options.release)
+    except Refusal as error:
+        for op in subset.operators if error.op is None else (error.op,):
+            refused[op] = refusal(op, error.message, actual=error.actual, allowed=error.allowed)
         return None
-    return lower_caching_program(planned.segments, planned.placement, planned.release)
 
 
-def compile_package(model: PlannedModel, token: int, options: CompileOptions) -> bytes:
-    """Custom options of the Edge TPU operator: both executables in their package."""
-    planned, part = model.plan, model.partition
-    assert planned is not None
-    program = lower(planned)
-    caching = caching_program(planned)
-    border = border_layers(model.graph, part.inputs, part.outputs)
+def _behind_cut(op: int) -> Reason:
+    return Reason(
+        Status.MORE_THAN_ONE_SUBGRAPH,
+        "search_delegate",
+        "The search for a point to stop at left this operator out.",
+        op=op,
+    )
+
+
+def border_names(graph: Graph, operators: int) -> list[str]:
+    """Names of the tensors that leave the first `operators` operators, in their order."""
+    first = Subset(True, tuple(range(operators)))
+    return [graph.tensors[index].name for index in first.outputs(graph)]
+
+
+def share_memory(models: Sequence[PlannedModel]) -> list[PlannedModel]:
+    """The models of one run with parameters in disjoint wide lines."""
+    plans = [plan for model in models for plan in model.plans]
+    if len(plans) < 2:
+        return list(models)
+    placed = iter(_place_together(plans))
+    return [replace(model, plans=tuple(next(placed) for _ in model.plans)) for model in models]
+
+
+def _place_together(plans: Sequence[Plan]) -> list[Plan]:
+    """All programs' parameters below the lowest transient line of any."""
+    from .planning.caching_selection import select_cached  # noqa: PLC0415
+    from .planning.parameter_placement import place_parameters  # noqa: PLC0415
+
+    segments = [segment for plan in plans for segment in plan.segments]
+    capacity = min(plan.capacity for plan in plans)
+    order = range(len(segments))
+    cached = select_cached(segments, capacity, order=order).cached
+    pieces = iter(place_parameters(segments, capacity, cached=cached, order=order))
+    return [replace(plan, placement=tuple(next(pieces) for _ in plan.segments)) for plan in plans]
+
+
+def compile_graph(model: PlannedModel, token: int, options: CompileOptions) -> bytes:
+    """The whole `_edgetpu.tflite` file."""
+    model.verify()
+    packages = [
+        compile_package(model, subset, plan, token, options)
+        for subset, plan in zip(model.partition.kept, model.plans, strict=True)
+    ]
+    return write_model(outer_model(model.graph, model.partition.kept, packages))
+
+
+def compile_package(
+    model: PlannedModel, subset: Subset, plan: Plan, token: int, options: CompileOptions
+) -> bytes:
+    """Custom options of one Edge TPU operator: both executables in their package."""
+    graph = model.graph
+    program = lower(plan)
+    caching = caching_program(plan)
     streamed = b"".join(
         segment.data
-        for segment, pieces in zip(planned.segments, planned.placement, strict=True)
+        for segment, pieces in zip(plan.segments, plan.placement, strict=True)
         if not pieces
     )
     execution = build_executable(
@@ -94,47 +168,55 @@ def compile_package(model: PlannedModel, token: int, options: CompileOptions) ->
         assemble(program),
         streamed,
         token=token if caching else 0,
-        border=border,
+        border=border_layers(graph, subset.inputs(graph), subset.outputs(graph)),
     )
     loader = None
     if caching:
-        cached = cached_parameters(planned.segments, planned.placement)
+        cached = cached_parameters(plan.segments, plan.placement)
         loader = build_executable(caching, assemble(caching), cached, token=token)
     package = build_package(options.release, execution, loader, options.runtime)
     return custom_options(write_package(package))
 
 
-def compile_graph(model: PlannedModel, token: int, options: CompileOptions) -> bytes:
-    """The whole `_edgetpu.tflite` file."""
-    if model.plan is None:
-        return write_model(outer_model(model.graph, (), ()))
-    data = compile_package(model, token, options)
-    return write_model(outer_model(model.graph, model.partition.kept, [data]))
+def caching_program(plan: Plan) -> Program | None:
+    """The program that loads the cached parameters, None where there are none."""
+    if not any(plan.placement):
+        return None
+    return lower_caching_program(plan.segments, plan.placement, plan.release)
 
 
-def compile_file(path: str, out_dir: str, options: CompileOptions) -> Result:
-    """Compile one file into `out_dir`. Raises CompilerError; then nothing is written."""
-    start = time.monotonic()
-    source = read_file(path)
-    graph = read_model_bytes(source, path)
-    model = plan_model(graph, options)
-    data = compile_graph(model, caching_token([source], options.fingerprint()), options)
-    stem = Path(out_dir) / Path(path).name.removesuffix(".tflite")
-    output, log = (Path(f"{stem}_edgetpu{suffix}") for suffix in (".tflite", ".log"))
-    report = ModelReport(
-        input_path=path,
-        output_path=str(output),
-        log_path=str(log),
-        input_size=len(source),
-        output_size=len(data),
-        memory=memory_report(model.plan),
-        subgraphs=len(model.partition.kept),
-        operators=operator_rows(model.partition),
+def memory_reports(models: Sequence[PlannedModel]) -> list[MemoryReport]:
+    """The three memory lines of each model of a run that shares the wide memory; what remains
+    is the same number for all (docs/format/memory.md, "Reported sizes")."""
+    lines = [_used_and_streamed(model.plans) for model in models]
+    capacity = min((plan.capacity for model in models for plan in model.plans), default=WIDE_LINES)
+    remaining = TILES * capacity - sum(used for used, _ in lines)
+    return [
+        MemoryReport(used * LINE_BYTES, remaining * LINE_BYTES, streamed * LINE_BYTES)
+        if model.plans
+        else MemoryReport()
+        for model, (used, streamed) in zip(models, lines, strict=True)
+    ]
+
+
+def _used_and_streamed(plans: Iterable[Plan]) -> tuple[int, int]:
+    """Wide lines of cached and of streamed parameters."""
+    used = streamed = 0
+    for plan in plans:
+        for segment, pieces in zip(plan.segments, plan.placement, strict=True):
+            if pieces:
+                used += sum(piece.lines for piece in pieces)
+            else:
+                streamed += segment.lines()
+    return used, streamed
+
+
+def operator_rows(part: Partition) -> tuple[OperatorRow, ...]:
+    """Where each operator runs, in the words of the log."""
+    return tuple(
+        OperatorRow(op.name, part.status(op.index).value, part.on_edge_tpu(op.index))
+        for op in part.graph.operators
     )
-    if out_dir:
-        make_directory(Path(out_dir))
-    write_files({output: data, log: log_text(report).encode()})
-    return Result(report, round((time.monotonic() - start) * 1000))
 
 
 def dump_level(path: str, options: CompileOptions, level: str) -> str:
@@ -145,37 +227,16 @@ def dump_level(path: str, options: CompileOptions, level: str) -> str:
     model = plan_model(graph, options)
     if level == "partition":
         return model.partition.text()
-    if model.plan is None:
+    if not model.plans:
         raise UnsupportedModelError(
             f"there is no {level} level: no operator is mapped", where=Where(file=path)
         )
+    plans = share_memory([model])[0].plans
     if level == "plan":
-        return model.plan.text()
-    programs = [lower(model.plan), caching_program(model.plan)]
+        return "".join(plan.text() for plan in plans)
+    programs = [program for plan in plans for program in (lower(plan), caching_program(plan))]
     if level == "program":
         return "".join(program.text() for program in programs if program)
     from .beagle.listing import listing  # noqa: PLC0415 - only this level needs it
 
     return "".join(listing(program) for program in programs if program)
-
-
-def memory_report(planned: Plan | None) -> MemoryReport:
-    """The three memory lines (docs/format/memory.md, "Reported sizes")."""
-    if planned is None:
-        return MemoryReport()
-    used = streamed = 0
-    for segment, pieces in zip(planned.segments, planned.placement, strict=True):
-        if pieces:
-            used += sum(piece.lines for piece in pieces)
-        else:
-            streamed += segment.lines()
-    remaining = TILES * planned.capacity - used
-    return MemoryReport(*(lines * LINE_BYTES for lines in (used, remaining, streamed)))
-
-
-def operator_rows(part: Partition) -> tuple[OperatorRow, ...]:
-    """Where each operator runs, in the words of the log."""
-    return tuple(
-        OperatorRow(op.name, part.status(op.index).value, part.on_edge_tpu(op.index))
-        for op in part.graph.operators
-    )

@@ -3,10 +3,15 @@ and the Bazel worker."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .errors import OptionError
 from .release import RELEASE_16, RELEASES, RUNTIME_VERSIONS, Release
+
+DEFAULT_TIMEOUT = 180
+"""Seconds, as the vendor's tool has it."""
+AUTO_SEGMENTS = 0
+"""Value of `Request.segments` for the smallest count that streams nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +19,12 @@ class CompileOptions:
     """Options of one compilation.
 
     min_runtime: value of `-m`, None for the release's default.
+    all_subgraphs: every supported subgraph becomes a custom op of its own (`-a`).
     """
 
     release: Release = RELEASE_16
     min_runtime: int | None = None
+    all_subgraphs: bool = False
 
     @property
     def runtime(self) -> int:
@@ -26,7 +33,49 @@ class CompileOptions:
 
     def fingerprint(self) -> str:
         """Everything that can change the output, as one line (part of the caching token)."""
-        return f"release={self.release.name} runtime={self.runtime}"
+        text = f"release={self.release.name} runtime={self.runtime}"
+        return text + " subgraphs=all" if self.all_subgraphs else text
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One run of the compiler over `models`.
+
+    intermediate_tensors: argument of `-i` as the user wrote it.
+    segments: 1 compiles the model as a whole, `AUTO_SEGMENTS` finds the count.
+    search_step: operators to step back after a failure, None without `--search_delegate`.
+    timeout: seconds for one compilation.
+    report: also write the JSON manifest.
+    """
+
+    models: tuple[str, ...]
+    out_dir: str = ""
+    options: CompileOptions = field(default_factory=CompileOptions)
+    intermediate_tensors: str = ""
+    segments: int = 1
+    search_step: int | None = None
+    timeout: int = DEFAULT_TIMEOUT
+    show_operations: bool = False
+    report: bool = False
+
+    def verify(self) -> None:
+        """Raise OptionError for options that exclude each other."""
+        if not self.models:
+            raise OptionError("no model given", hint="See edgetpu_compiler --help.")
+        segmented, several = self.segments != 1, len(self.models) > 1
+        if segmented and several:
+            raise OptionError("--num_segments cannot be used with several models")
+        if segmented and self.intermediate_tensors:
+            raise OptionError("--num_segments cannot be combined with --intermediate_tensors")
+        if self.search_step is not None and several:
+            raise OptionError("--search_delegate cannot be used with several models")
+
+    def fingerprint(self, segments: int = 1) -> str:
+        """As `CompileOptions.fingerprint`, for a whole run of so many segments."""
+        text = self.options.fingerprint()
+        if self.intermediate_tensors:
+            text += f" intermediate={self.intermediate_tensors!r}"
+        return f"{text} segments={segments}" if segments != 1 else text
 
 
 def parse_release(text: str) -> Release:
@@ -46,3 +95,17 @@ def parse_runtime(text: str) -> int:
             "invalid value for --min_runtime_version", actual=repr(text), allowed=allowed
         )
     return int(text)
+
+
+def parse_count(option: str, text: str, limit: int = 10**6) -> int:
+    """A number of 1 or more. Raises OptionError naming `option`."""
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:20]) <= limit:
+        raise OptionError(
+            f"invalid value for --{option}", actual=repr(text), allowed=f"1 to {limit}"
+        )
+    return int(text)
+
+
+def parse_segments(text: str) -> int:
+    """A number of segments, or `auto`. Raises OptionError."""
+    return AUTO_SEGMENTS if text == "auto" else parse_count("num_segments", text)

@@ -19,7 +19,6 @@ class Option:
     long: str
     value: str
     help: str
-    available: bool = True
 
 
 OPTIONS = (
@@ -30,7 +29,6 @@ OPTIONS = (
         "names",
         "Comma-separated names of tensors that become outputs of the Edge TPU custom op; what "
         "follows them runs on the CPU. Lists of several models are separated by a colon.",
-        available=False,
     ),
     Option(
         "m",
@@ -42,8 +40,8 @@ OPTIONS = (
         "n",
         "num_segments",
         "num",
-        "Compile the model into num segments for a pipeline.",
-        available=False,
+        "Compile the model into num segments for a pipeline; auto: the fewest that keep all "
+        "parameters on the chip.",
     ),
     Option("o", "out_dir", "dir", "Directory for the output (default: current directory)."),
     Option("s", "show_operations", "", "Print where every operation runs."),
@@ -52,28 +50,19 @@ OPTIONS = (
         "search_delegate",
         "",
         "On failure, search for an earlier point to stop compiling at.",
-        available=False,
     ),
     Option(
         "k",
         "delegate_search_step",
         "num",
         "Operations to step back in each attempt of --search_delegate (default: 1).",
-        available=False,
     ),
-    Option(
-        "t",
-        "timeout_sec",
-        "num",
-        "Give up after num seconds (default: 180).",
-        available=False,
-    ),
+    Option("t", "timeout_sec", "num", "Give up after num seconds (default: 180)."),
     Option(
         "a",
         "enable_multiple_subgraphs",
         "",
-        "Map every supported subgraph, not only the first.",
-        available=False,
+        "Map every supported subgraph, each as a custom op of its own.",
     ),
     Option("v", "version", "", "Print the version and exit."),
     Option(
@@ -81,6 +70,19 @@ OPTIONS = (
         "emulate_release",
         "version",
         "Write what this release of the vendor's compiler wrote: 16.0 (default) or 15.0.",
+    ),
+    Option(
+        "",
+        "report",
+        "format",
+        "Also write a manifest beside the compiled model; json is the one format.",
+    ),
+    Option(
+        "",
+        "explain",
+        "op",
+        "Print why an operator (number, name, name of a result, or all) runs where it runs, "
+        "and exit.",
     ),
     Option(
         "",
@@ -116,10 +118,7 @@ def parse(argv: list[str]) -> Arguments:
     by_flag = {f"-{o.short}": o for o in OPTIONS} | {f"--{o.long}": o for o in OPTIONS}
     values: dict[str, str] = {}
     for flag, value in pairs:
-        option = by_flag[flag]
-        if not option.available:
-            raise OptionError(f"--{option.long} is not available yet")
-        values[option.long] = value
+        values[by_flag[flag].long] = value
     return Arguments(values, tuple(models))
 
 

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
 from ..emit import texts
 from ..errors import CompilerError, OptionError
-from ..options import CompileOptions, parse_release, parse_runtime
+from ..options import (
+    DEFAULT_TIMEOUT,
+    CompileOptions,
+    Request,
+    parse_count,
+    parse_release,
+    parse_runtime,
+    parse_segments,
+)
 from . import arguments
+
+_REPORTS = ("json",)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status (0 only when every model compiled)."""
     try:
         args = arguments.parse(sys.argv[1:] if argv is None else argv)
-        return _run(args)
+        status = _run(args)
+        sys.stdout.flush()
+        return status
     except CompilerError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
         return 1
@@ -29,6 +40,29 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
+def request(args: arguments.Arguments) -> Request:
+    """What the command line asks for. Raises OptionError for values that are not allowed."""
+    runtime = args.get("min_runtime_version")
+    step = parse_count("delegate_search_step", args.get("delegate_search_step", "1"))
+    if args.has("report") and args.get("report") not in _REPORTS:
+        raise OptionError("unknown format for --report", actual=args.get("report"), allowed="json")
+    return Request(
+        models=args.models,
+        out_dir=args.get("out_dir"),
+        options=CompileOptions(
+            release=parse_release(args.get("emulate_release", "16.0")),
+            min_runtime=parse_runtime(runtime) if args.has("min_runtime_version") else None,
+            all_subgraphs=args.has("enable_multiple_subgraphs"),
+        ),
+        intermediate_tensors=args.get("intermediate_tensors"),
+        segments=parse_segments(args.get("num_segments", "1")),
+        search_step=step if args.has("search_delegate") else None,
+        timeout=parse_count("timeout_sec", args.get("timeout_sec", str(DEFAULT_TIMEOUT))),
+        show_operations=args.has("show_operations"),
+        report=args.has("report"),
+    )
+
+
 def _run(args: arguments.Arguments) -> int:
     if args.has("version"):
         print(texts.VERSION_LINE)
@@ -36,61 +70,33 @@ def _run(args: arguments.Arguments) -> int:
     if args.has("help"):
         print(f"{texts.VERSION_LINE}\n\n{arguments.help_text()}", end="")
         return 0
-    if not args.models:
-        raise OptionError("no model given", hint="See edgetpu_compiler --help.")
-    options = CompileOptions(
-        release=parse_release(args.get("emulate_release", "16.0")),
-        min_runtime=parse_runtime(args.get("min_runtime_version"))
-        if args.has("min_runtime_version")
-        else None,
-    )
+    wanted = request(args)
+    wanted.verify()
     if args.has("dump-ir"):
-        return _dump(args, options)
-    return _compile(args, options)
+        return _dump(args.get("dump-ir"), wanted)
+    if args.has("explain"):
+        return _explain(args.get("explain"), wanted)
+    from ..session import Session  # noqa: PLC0415 - keeps --version fast
+
+    return Session(wanted, lambda text: print(text, flush=True)).run()
 
 
-def _dump(args: arguments.Arguments, options: CompileOptions) -> int:
+def _dump(level: str, wanted: Request) -> int:
     from ..driver import LEVELS, dump_level  # noqa: PLC0415 - keeps --version fast
 
-    level = args.get("dump-ir")
     if level not in LEVELS:
         raise OptionError("unknown level for --dump-ir", actual=level, allowed=", ".join(LEVELS))
-    for model in args.models:
-        sys.stdout.write(dump_level(model, options, level))
+    for model in wanted.models:
+        sys.stdout.write(dump_level(model, wanted.options, level))
     return 0
 
 
-def _compile(args: arguments.Arguments, options: CompileOptions) -> int:
-    print(texts.VERSION_LINE)
-    status = 0
-    for model in args.models:
-        status |= _guarded(lambda model=model: _compile_one(model, args, options))  # type: ignore[misc]
-    return status
+def _explain(op: str, wanted: Request) -> int:
+    from ..explain import explain  # noqa: PLC0415 - keeps --version fast
 
-
-def _guarded(action: Callable[[], None]) -> int:
-    """Run one compilation between the vendor's timer and result lines."""
-    print(texts.timer_line(180))
-    try:
-        action()
-    except CompilerError as error:
-        print(f"Compilation failed: {error}")
-        print(texts.CHILD_COMPLETED)
-        print(texts.FAILED)
-        return 1
-    print(texts.CHILD_COMPLETED)
-    print(texts.SUCCEEDED)
+    for model in wanted.models:
+        sys.stdout.write(explain(model, wanted, op))
     return 0
-
-
-def _compile_one(model: str, args: arguments.Arguments, options: CompileOptions) -> None:
-    from ..driver import compile_file  # noqa: PLC0415 - keeps --version fast
-
-    result = compile_file(model, args.get("out_dir"), options)
-    print(
-        texts.success_text([result.report], result.milliseconds, args.has("show_operations")),
-        end="\n" if args.has("show_operations") else "",
-    )
 
 
 if __name__ == "__main__":

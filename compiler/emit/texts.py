@@ -6,6 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .. import VERSION
+from ..errors import (
+    CompilerError,
+    InvalidModelError,
+    NotQuantisedError,
+    ResourceError,
+    UnsupportedModelError,
+)
 from .report import ModelReport
 
 VERSION_LINE = f"Edge TPU Compiler version {VERSION}"
@@ -19,6 +26,12 @@ _NOT_ALL_MAPPED = (
     "consider updating your model to use only operations supported by the Edge TPU. "
     "For details, visit g.co/coral/model-reqs."
 )
+_INTERPRETER = (
+    "Model failed in Tflite interpreter. Please ensure model can be loaded/run in Tflite "
+    "interpreter."
+)
+_RESTORED = "ERROR: Restored original execution plan after delegate application failure."
+_LARGE = "Compilation failed due to large activation tensors in model."
 _SEE_LOG = "See the operation log file for individual operation details."
 
 
@@ -36,6 +49,36 @@ def size_text(size: int) -> str:
 def timer_line(seconds: int) -> str:
     """The line before a compilation starts."""
     return f"Started a compilation timeout timer of {seconds} seconds."
+
+
+def search_line(step: int) -> str:
+    """The first line of `--search_delegate`."""
+    return f"Searching for valid delegate with step {step}"
+
+
+def try_line(operators: int) -> str:
+    """The first line of an attempt of `--search_delegate`."""
+    return f"Try to compile segment with {operators} ops"
+
+
+def tensors_line(names: Iterable[str]) -> str:
+    """Where an attempt that leaves operators out ends."""
+    return "Intermediate tensors: " + ",".join(names)
+
+
+def failure_text(error: CompilerError) -> str:
+    """What was wrong (this compiler's line, as TensorFlow Lite prints its own), then the lines
+    of the vendor's tool for this kind of failure."""
+    detail = f"ERROR: {error}"
+    if isinstance(error, NotQuantisedError):
+        return f"{detail}\nInvalid model: {error.where.file}\nModel not quantized"
+    if isinstance(error, InvalidModelError):
+        return f"{detail}\nInvalid model: {error.where.file}\nModel could not be parsed"
+    if isinstance(error, UnsupportedModelError):
+        return f"{detail}\nCompilation failed: {_INTERPRETER}"
+    if isinstance(error, ResourceError):
+        return f"{detail}\n{_RESTORED}\nCompilation failed: {_LARGE}"
+    return f"Compilation failed: {error}"
 
 
 def success_text(reports: Iterable[ModelReport], milliseconds: int, show_operations: bool) -> str:

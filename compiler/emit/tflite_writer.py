@@ -26,23 +26,28 @@ _LAST_OLD_CODE = 127
 _FLAT_TYPES = (TensorType.STRING, TensorType.INT4, TensorType.RESOURCE, TensorType.VARIANT)
 
 
-def write_model(model: OuterModel) -> bytes:
-    """The .tflite file. Raises UnsupportedModelError for a sparse constant on the CPU, which
-    the format written here cannot hold."""
-    return _ModelWriter(model).write()
+def write_model(model: OuterModel, *, keep_versions: bool = False) -> bytes:
+    """The .tflite file. keep_versions: operators keep the versions of the source model (for
+    models that an interpreter or a compiler reads); else all are 1, as the vendor has them.
+
+    Raises UnsupportedModelError for a sparse constant on the CPU, which the format written here
+    cannot hold."""
+    return _ModelWriter(model, keep_versions).write()
 
 
 class _Code(NamedTuple):
-    """An operator code: BuiltinOperator number and, for custom operators, their name."""
+    """An operator code: BuiltinOperator number, for custom operators their name, version."""
 
     number: int
     custom_code: str
+    version: int = 1
 
 
 class _ModelWriter(FlatBufferWriter):
-    def __init__(self, model: OuterModel) -> None:
+    def __init__(self, model: OuterModel, keep_versions: bool) -> None:
         super().__init__()
         self._model = model
+        self._keep_versions = keep_versions
         self._graph: Graph = model.graph
         self._kept = model.tensors()
         self._index = {source: index for index, source in enumerate(self._kept)}
@@ -121,7 +126,8 @@ class _ModelWriter(FlatBufferWriter):
             code = _Code(builtin_operator_number("CUSTOM"), EDGETPU_CUSTOM_OP)
             return self._operator_table(item, code, None, options)
         op = self._graph.operators[item]
-        code = _Code(builtin_operator_number(op.name), op.custom_code)
+        version = op.version if self._keep_versions else 1
+        code = _Code(builtin_operator_number(op.name), op.custom_code, version)
         if op.custom_code:
             options = self.byte_vector(op.custom_options)
             return self._operator_table(op, code, None, options)
@@ -150,11 +156,11 @@ class _ModelWriter(FlatBufferWriter):
         )
 
     def _operator_code(self, code: _Code) -> int:
-        """The version is left at 1 for every operator, as the vendor does."""
         return self.table(
             schema.OPERATOR_CODE,
             custom_code=self._text(code.custom_code) if code.custom_code else None,
             deprecated_builtin_code=min(code.number, _LAST_OLD_CODE),
+            version=code.version,
             builtin_code=code.number,
         )
 
