@@ -6,19 +6,23 @@ together again with the output layer's tile layout (docs/format/execution_order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .builder import PlanBuilder
 from .family import Border
 from .map_layout import MapLayout
 from .plan import WIDE_LINES, OutputStep
-from .refusal import Refusal
 from .tiling import GRID
 
 FIFO_LINES = 2
 LINE_WORDS = 64
 ITEM_WORDS = 2
 """Words of the 8-byte items of the outfeed."""
+COLLECTED_WORDS = 4096
+"""Words of the scalar core's memory."""
+BATCH_UNIT = 8
+"""Words of which all rounds but the last send a multiple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +36,38 @@ class OutputRectangle:
     tiles: int
 
 
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """`words` words of one tile, to word `position` of the scalar core's memory; `first`: the
+    tile starts with them."""
+
+    tile: int
+    position: int
+    words: int
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Portions that are collected, and the words then sent from the start of the memory (an
+    even number); what is `left` behind them moves to the start."""
+
+    portions: tuple[Portion, ...]
+    words: int
+    left: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapOutputStep(OutputStep):
-    """A map to the host through the two-line FIFO at `line`; `size`: bytes in all."""
+    """A map to the host through the two-line FIFO at `line`; `size`: bytes in all. `batches`:
+    the rounds of a map that is collected in the scalar core's memory first, else ()."""
 
     size: int
     input: MapLayout
     input_buffer: str
     line: int
     rectangles: tuple[OutputRectangle, ...]
+    batches: tuple[Batch, ...] = ()
 
 
 def accepts_map(planner: PlanBuilder, tensor: int) -> bool:
@@ -52,27 +79,45 @@ def plan_map_output(planner: PlanBuilder, tensor: int) -> None:
     """Add the step that sends a map out."""
     layout = planner.layouts[tensor]
     assert isinstance(layout, MapLayout)
-    rectangles = _rectangles(layout)
-    words = _tile_words(layout)
-    sending = [count for count in words if count]
-    if any(count % ITEM_WORDS for count in sending[:-1]):
-        raise Refusal(
-            None,
-            "bytes of an output map on a tile",
-            actual=4 * min(count for count in sending if count % ITEM_WORDS),
-            allowed="a multiple of 8",
-        )
+    words = {t: count for t, count in enumerate(_tile_words(layout)) if count}
+    aligned = all(count % ITEM_WORDS == 0 for count in list(words.values())[:-1])
     line = WIDE_LINES - FIFO_LINES
     planner.add(
         MapOutputStep(
             lowest_line=line,
-            size=8 * -(-sum(sending) // ITEM_WORDS),
+            size=8 * -(-sum(words.values()) // ITEM_WORDS),
             input=layout,
             input_buffer=planner.consume(tensor),
             line=line,
-            rectangles=rectangles,
+            rectangles=_rectangles(layout),
+            batches=() if aligned else collect(words),
         )
     )
+
+
+def collect(words: Mapping[int, int]) -> tuple[Batch, ...]:
+    """Rounds of collecting the tiles' `words` (tile -> words, in order): a tile is cut at whole
+    lines where the memory is full, and all but the last round send multiples of eight words."""
+    batches: list[Batch] = []
+    portions: list[Portion] = []
+    position = 0
+    for tile, count in words.items():
+        done = 0
+        while done < count:
+            room = (COLLECTED_WORDS - position) // LINE_WORDS * LINE_WORDS
+            part = count - done
+            if part > COLLECTED_WORDS - position:
+                part = room
+            if part:
+                portions.append(Portion(tile, position, part, first=done == 0))
+                position += part
+                done += part
+            if done < count:
+                left = position % BATCH_UNIT
+                batches.append(Batch(tuple(portions), position - left, left))
+                portions, position = [], left
+    batches.append(Batch(tuple(portions), position))
+    return tuple(batches)
 
 
 def _tile_words(layout: MapLayout) -> list[int]:
