@@ -6,21 +6,25 @@ where it meets no placed buffer that lives at the same time. Facts: docs/format/
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .plan import NARROW_WORDS, NarrowBuffer
 from .refusal import Refusal
 
 
-def allocate(buffers: Iterable[NarrowBuffer]) -> dict[str, int]:
-    """Buffer name -> word address; refuses what does not fit into a tile."""
+def allocate(
+    buffers: Iterable[NarrowBuffer], operators: Sequence[int | None] = ()
+) -> dict[str, int]:
+    """Buffer name -> word address; refuses what does not fit into a tile, and names the
+    operator at fault out of `operators` (one for each step)."""
     placed: list[tuple[int, int, NarrowBuffer]] = []
     addresses: dict[str, int] = {}
     for buffer in sorted(buffers, key=lambda b: (b.rank, -b.words, b.first)):
         start = _lowest_gap(placed, buffer)
         if start + buffer.words > NARROW_WORDS:
+            alive = operators[buffer.first : buffer.last + 1]
             raise Refusal(
-                None,
+                next((op for op in alive if op is not None), None),
                 f"the maps alive in step {buffer.first} do not fit into a tile's narrow memory",
                 actual=f"{start + buffer.words} words",
                 allowed=f"at most {NARROW_WORDS}",

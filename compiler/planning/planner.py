@@ -104,7 +104,9 @@ def finish(planner: PlanBuilder) -> Plan:
         release=planner.release,
         steps=tuple(planner.steps),
         buffers=planner.buffers,
-        narrow=allocate(planner.buffers),
+        narrow=allocate(
+            planner.buffers, [step.ops[0] if step.ops else None for step in planner.steps]
+        ),
         segments=tuple(planner.segments),
         placement=place_parameters(
             planner.segments, capacity, small_sort=planner.release.small_sort

@@ -125,6 +125,12 @@ def test_refusals(builder, message):
         plan_region(graph_of(builder))
 
 
+def test_a_map_that_does_not_fit_names_its_operator():
+    with pytest.raises(Refusal) as refused:
+        plan_region(graph_of(picture(512, 512, 32).conv2d(32, 3)))
+    assert refused.value.op == 0
+
+
 def test_a_region_ends_where_it_is_told():
     graph = graph_of(picture().conv2d(8, 3).conv2d(16, 3))
     middle = graph.operators[0].outputs
