@@ -100,6 +100,10 @@ class ProgramBuilder:
         high, low = self._base_registers()
         self.copy_address(low, high, 5, 4, 6)
 
+    def parameter_address(self, offset: int) -> None:
+        """(r4:r5) = parameter base + `offset` bytes."""
+        self.copy_address(1, 0, 5, 4, 6, offset=offset)
+
     def address_to_descriptor(self) -> None:
         """(r7:r6) = (r4:r5), the registers `fire` sends."""
         self.copy_address(5, 4, 6, 7, 10)
@@ -125,9 +129,12 @@ class ProgramBuilder:
     def _base_registers(self) -> tuple[int, int]:
         return (10, 11) if self.release.folded_addresses else (11, 12)
 
-    def copy_address(self, low: int, high: int, to_low: int, to_high: int, temp: int) -> None:
-        """(to_high:to_low) = (high:low) + 0, folded or with the carry written out."""
-        if self.release.folded_addresses:
+    def copy_address(
+        self, low: int, high: int, to_low: int, to_high: int, temp: int, *, offset: int = 0
+    ) -> None:
+        """(to_high:to_low) = (high:low) + offset: an addition of 0 folded into moves, or
+        with the carry written out."""
+        if self.release.folded_addresses and not offset:
             for target, source in ((to_low, low), (to_high, high)):
                 self.add(ScalarOp(operation=_MOVE, target=target, immediate=source))
             return
@@ -136,9 +143,9 @@ class ProgramBuilder:
         add(ScalarOp(operation=_LESS_IMMEDIATE, operand=low))
         add(ScalarOp(operation=_NOT_EQUAL, target=1, operand=low, immediate=low))
         add(ScalarOp(operation=_AND_IMMEDIATE, target=temp, operand=low, immediate=0x7FFFFFFF))
-        add(replace(carried, target=temp, operand=temp))
+        add(replace(carried, target=temp, operand=temp, immediate=offset))
         add(replace(carried, operation=_LESS_IMMEDIATE, target=1, operand=temp))
-        add(ScalarOp(operation=_ADD_IMMEDIATE, target=to_low, operand=low))
+        add(ScalarOp(operation=_ADD_IMMEDIATE, target=to_low, operand=low, immediate=offset))
         add(ScalarOp(operation=_ADD_IMMEDIATE, target=to_high, operand=high))
         add(replace(carried, predicate=1, target=to_high, operand=to_high, immediate=1))
 
@@ -197,5 +204,5 @@ class ProgramBuilder:
         self.wait_tiles()
         self.producer_a = self.producer_b = 0
 
-    def program(self, *, caching: bool = False) -> Program:
-        return Program(tuple(self.instructions), caching=caching)
+    def program(self, *, caching: bool = False, parameters: bytes = b"") -> Program:
+        return Program(tuple(self.instructions), caching=caching, parameters=parameters)

@@ -15,12 +15,9 @@ from ..planning.parameter_placement import piece_rows
 from ..planning.plan import Piece, Segment
 from ..release import Release
 from .builder import TAG_INTERRUPT, TAG_PARAMETERS, ProgramBuilder
-from .program import Infeed, Nest, Pop, Program, RingConsume, ScalarFlag, Tail, Unit, Wait
+from .feed_buffer import FEED_ROWS, ring_of_rows, signed16
+from .program import Infeed, Nest, Pop, Program, RingConsume, ScalarFlag, Unit, Wait
 
-FEED_ROWS = 2048
-"""64-byte rows of the feed buffer, a ring."""
-_CHUNK = 1024
-"""Rows of one trip through half of the feed buffer."""
 _NOTIFY_LAST = 0xD
 """Notification bits of the last fence of every program."""
 _DESCRIPTOR = 4
@@ -123,14 +120,14 @@ def _infeed(rows: int) -> Infeed:
         wait = Wait(ScalarFlag.PARAMETER_INFEED, 0, 0, increment=0)
         return Infeed(buffer=Nest(0, ((1, 1), (1, 0)), enabled=1), signal=0, wait=wait)
     room = Wait(ScalarFlag.PARAMETER_INFEED, 0, -(min(rows, FEED_ROWS) - 1))
-    return Infeed(buffer=_ring_of_rows(0, rows), signal=0, wait=room)
+    return Infeed(buffer=ring_of_rows(0, rows), signal=0, wait=room)
 
 
 def _pop(transfer: Transfer) -> Pop:
     """Feed buffer -> ring bus, each row once it has arrived."""
-    arrived = Wait(ScalarFlag.PARAMETER_POP, 0, _signed16(transfer.start + 1))
+    arrived = Wait(ScalarFlag.PARAMETER_POP, 0, signed16(transfer.start + 1))
     return Pop(
-        buffer=_ring_of_rows(transfer.start % FEED_ROWS, transfer.rows),
+        buffer=ring_of_rows(transfer.start, transfer.rows),
         signal_space=0,
         waits=(arrived,),
         on=1,
@@ -155,19 +152,3 @@ def _consume(transfer: Transfer) -> RingConsume:
         header_last=address + header - 1,
         header_lines=header,
     )
-
-
-def _ring_of_rows(base: int, rows: int) -> Nest:
-    """`rows` rows of the feed buffer from `base` on: trips of 1024 rows through its halves
-    in turn, the last trip shorter."""
-    if rows == 1:
-        return Nest(base, ((1, 1), (1, 0)), 1, double_level=1, double_offset=_CHUNK)
-    rest = rows % _CHUNK
-    tail = Tail(rest, 1, _CHUNK - rest) if rest else None
-    trips = -(-rows // _CHUNK)
-    return Nest(base, ((_CHUNK, 1), (trips, 0)), 1, 1, _CHUNK, tail)
-
-
-def _signed16(value: int) -> int:
-    """The counters have 16 bits and run on; thresholds wrap with them."""
-    return (value + 0x8000) % 0x10000 - 0x8000

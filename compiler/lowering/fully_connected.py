@@ -1,4 +1,4 @@
-"""FULLY_CONNECTED with resident weights.
+"""FULLY_CONNECTED: weights on the tiles that compute, or on their way (`moving_weights.py`).
 
 acc[o] = sum_k (x[k] - input_zero) * (w[k, o] - weight_zero[o]) (+ bias[o]);
 y[o] = rint(clamp(acc[o] * (scale[o] or multiplier))) + output_zero.
@@ -9,48 +9,51 @@ Reads FullyConnectedStep; writes the Program level.
 
 from __future__ import annotations
 
-from ..errors import ResourceError, Where
 from ..planning.fully_connected import FullyConnectedStep
+from ..planning.plan import Piece
 from ..planning.vectors import BLOCK_WORDS
 from .builder import ALL_FLAGS
 from .lower import Lowering
+from .moving_weights import BIAS_UNIT, LINE_UNITS, SLOT_UNITS, MovingWeights
 from .program import Flag, Mode, Nest, TensorOp, Wait, WideToNarrow
 from .streams import stream
-
-_BIAS_UNIT = 64
-_SLOT_UNITS = 32
-"""The scaling unit holds two slots of 32 8-byte units for scales from 0, for bias from 64."""
-_LINE_UNITS = 4
-"""64-byte units of a wide line."""
 
 
 def lower_fully_connected(lowering: Lowering, step: FullyConnectedStep) -> None:
     """Header vectors to the scaling unit; tiles with 64 outputs; the tile with the rest;
     reset and barrier. Tiles that keep the layer at different lines do so one by one."""
-    groups = _groups(lowering, step)
-    for line in dict.fromkeys(line for line, _ in groups):
-        tiles = sum(mask for (other, _), mask in groups.items() if other == line)
-        _load_header(lowering, step, line, tiles)
-    for (line, words), tiles in groups.items():
-        lowering.add(_matrix_op(lowering, step, line, tiles, words))
+    pieces = lowering.placement(step.segments[0])
+    if pieces and all(piece.tile == block for block, piece in enumerate(pieces)):
+        _lower_resident(lowering, step, pieces)
+    else:
+        _lower_moving(lowering, step, pieces)
     lowering.reset()
     lowering.program.barrier(ALL_FLAGS)
     lowering.sync.reset()
 
 
-def _groups(lowering: Lowering, step: FullyConnectedStep) -> dict[tuple[int, int], int]:
-    """(first wide line, words of the block) -> tiles, in tile order."""
+def _lower_resident(
+    lowering: Lowering, step: FullyConnectedStep, pieces: tuple[Piece, ...]
+) -> None:
     groups: dict[tuple[int, int], int] = {}
-    for block, piece in enumerate(lowering.placement(step.segments[0])):
-        if piece.tile != block:
-            raise ResourceError(
-                "the weights of a fully connected layer do not fit the tiles of its outputs",
-                where=Where(op=f"operator {step.ops[0]}"),
-                actual=f"block {block} on tile {piece.tile}",
-            )
+    for block, piece in enumerate(pieces):
         key = piece.address, step.blocks.size(block)
         groups[key] = groups.get(key, 0) | 1 << block
-    return groups
+    for line in dict.fromkeys(line for line, _ in groups):
+        tiles = sum(mask for (other, _), mask in groups.items() if other == line)
+        _load_header(lowering, step, line, tiles)
+    for (line, words), tiles in groups.items():
+        lowering.add(_matrix_op(lowering, step, line, tiles, words))
+
+
+def _lower_moving(lowering: Lowering, step: FullyConnectedStep, pieces: tuple[Piece, ...]) -> None:
+    weights = MovingWeights(lowering, step, pieces)
+    weights.consume()
+    weights.load_headers()
+    for tiles, words in step.blocks.groups():
+        op = _matrix_op(lowering, step, step.weight_line, tiles, words)
+        lowering.add(weights.through_fifo(op))
+    weights.send()
 
 
 def _load_header(lowering: Lowering, step: FullyConnectedStep, line: int, tiles: int) -> None:
@@ -64,11 +67,11 @@ def _load_header(lowering: Lowering, step: FullyConnectedStep, line: int, tiles:
             tiles=tiles,
             wide=Nest(line, ((len(loaded), 1),), 1),
             narrow=Nest(
-                0 if loaded[0] == "scale" else _BIAS_UNIT,
-                ((units, 1), (len(loaded), _BIAS_UNIT)),
+                0 if loaded[0] == "scale" else BIAS_UNIT,
+                ((units, 1), (len(loaded), BIAS_UNIT)),
                 3,
                 2,
-                _SLOT_UNITS,
+                SLOT_UNITS,
             ),
             signal=2,
             waits=(Wait(Flag.AVDATA, 2, -1, 1, True),),
@@ -89,7 +92,7 @@ def _matrix_op(
     scaled = "scale" in headers or "bias" in headers
     zero_line = line + headers.index("zero_point") if "zero_point" in headers else None
     scaling = step.output_scaling
-    weights = stream(_LINE_UNITS * (line + len(headers)), (groups, _LINE_UNITS))
+    weights = stream(LINE_UNITS * (line + len(headers)), (groups, LINE_UNITS))
     return TensorOp(
         tiles=tiles,
         loops=(groups,),

@@ -1,5 +1,5 @@
-"""A convolution layer's parameters on their way: from the tiles that own them round the ring
-to the tiles that compute, there into wide memory and the scaling unit.
+"""A convolution layer's parameters on their way: from the tiles that own them, or from the
+host, round the ring to the tiles that compute, there into wide memory and the scaling unit.
 
 Reads `ConvolutionStep`s. Facts: docs/format/convolution.md, "Parameters".
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..planning.convolution import ConvolutionStep
+from .host_stream import PACKED_LANES, spread_packed_rows
 from .lower import Lowering
 from .program import (
     Flag,
@@ -42,7 +43,7 @@ SCALING_SLOT = 32
 
 class LayerParameters:
     """The transport of one layer. arrival: counter of weight chunks that came in; vectors:
-    header vectors for the scaling unit."""
+    header vectors for the scaling unit; from_host: no tile owns the parameters."""
 
     def __init__(self, lowering: Lowering, step: ConvolutionStep) -> None:
         self.lowering = lowering
@@ -51,8 +52,10 @@ class LayerParameters:
         self.tiles = step.tiles
         self.headers = len(step.headers)
         self.vectors = sum(name in step.headers for name in ("scale", "bias"))
-        self.ring = Ring.A if step.packed else Ring.B
-        self.arrival = Flag.RING_READ_A if step.packed else Flag.RING_READ_B
+        self.from_host = not lowering.placement(step.segments[0])
+        ring_a = step.packed or self.from_host
+        self.ring = Ring.A if ring_a else Ring.B
+        self.arrival = Flag.RING_READ_A if ring_a else Flag.RING_READ_B
         self.streamed = step.chunks.count > 1
 
     def consume(self) -> None:
@@ -129,7 +132,11 @@ class LayerParameters:
         return self.sync.count(self.arrival, self.tiles)
 
     def send(self) -> None:
-        """From the tiles that keep the layer's parameters to those that compute it."""
+        """From the host or the tiles that keep the layer's parameters to those that compute
+        it."""
+        if self.from_host:
+            self._send_from_host()
+            return
         pieces = self.lowering.placement(self.step.segments[0])
         program = self.lowering.program
         if self.step.packed:
@@ -159,12 +166,25 @@ class LayerParameters:
             program.producer_b += piece.lines
             self.lowering.add(producer)
 
+    def _send_from_host(self) -> None:
+        index = self.step.segments[0]
+        segment = self.lowering.segment(index)
+        data, lanes = segment.data, segment.lanes
+        if self.step.packed:
+            data, lanes = spread_packed_rows(data, self._packed_rows()), PACKED_LANES
+        self.lowering.host.broadcast(index, data, lanes, self.tiles)
+
+    def _packed_rows(self) -> int:
+        """16-byte rows of a packed layer."""
+        step = self.step
+        if step.depthwise:
+            return (step.window.taps + self.headers) * step.output_blocks
+        return step.window.taps * step.input_words + self.headers
+
     def _reinject(self, lines: int) -> None:
         """Packed parameters: whole lines into the scalar core's memory, 16-byte rows out."""
-        step, sync = self.step, self.sync
-        groups = step.output_blocks if step.depthwise else 1
-        taps = step.window.taps if step.depthwise else step.window.taps * step.input_words
-        words = (taps + self.headers) * groups * ROW_BYTES // WORD_BYTES
+        sync = self.sync
+        words = self._packed_rows() * ROW_BYTES // WORD_BYTES
         messages, rest = -(-words // MESSAGE_WORDS), words % MESSAGE_WORDS
         self.lowering.add(
             Pop(

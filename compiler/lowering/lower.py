@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import InternalError
 from ..planning.plan import OutputStep, Piece, Plan, Segment, Step
 from .builder import ProgramBuilder
+from .host_stream import HostStream
 from .program import ALL_TILES, Instruction, Program, TileFence, Unit
 from .sync import SyncState
 
@@ -19,12 +20,14 @@ StepLowering = Callable[["Lowering", Any], None]
 
 
 class Lowering:
-    """What the lowerings share. program: instructions in order; sync: counters since the last
-    reset; narrow addresses and parameter pieces come from the plan."""
+    """What the lowerings share. program: instructions in order; host: parameters that are
+    streamed to it; sync: counters since the last reset; narrow addresses and parameter pieces
+    come from the plan."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.program = ProgramBuilder(plan.release)
+        self.host = HostStream(self.program)
         self.sync = SyncState()
 
     def add(self, instruction: Instruction) -> None:
@@ -67,7 +70,7 @@ def lower(plan: Plan) -> Program:
             lowering.restart()
         _lowering_of(LOWERINGS, step)(lowering, step)
     lowering.program.end()
-    return lowering.program.program()
+    return lowering.program.program(parameters=bytes(lowering.host.parameters))
 
 
 def _lowering_of(lowerings: Mapping[type[Step], StepLowering], step: Step) -> StepLowering:

@@ -439,11 +439,13 @@ class Program:
     assembler, which also adds each chunk's start and end words. `caching` programs number
     their tile instructions in a space of their own (top bit of the sequence id).
     `chunk_starts` holds the instruction indices at which a new chunk begins, ascending,
-    without the leading 0."""
+    without the leading 0. `parameters` is what the host sends during each run, in 64-byte
+    rows at the offsets of the program's descriptors (empty in disassembled programs)."""
 
     instructions: tuple[Instruction, ...]
     caching: bool = False
     chunk_starts: tuple[int, ...] = ()
+    parameters: bytes = b""
 
     def text(self) -> str:
         """The level's printed form (`--dump-ir=program`)."""

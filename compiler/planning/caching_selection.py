@@ -6,6 +6,7 @@ docs/format/parameters.md, "Cached and streamed layers".
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,22 +28,26 @@ def select_cached(
     *,
     total: int | None = None,
     order: Sequence[int] | None = None,
+    groups: Sequence[Sequence[int]] | None = None,
     small_sort: int = 30,
 ) -> CachingSelection:
     """Whole layers, 4-lane packed ones first, then the longest, while they still fit.
 
     segments: in execution order. capacity: wide lines of a tile for parameters; total:
     lines of all tiles (default: 16 * capacity). order: indices in the order of the source
-    file (default: by operator). Every selection can be placed: a fully connected layer
+    file (default: by operator); groups: several such orders, each with priority over the
+    next. Every selection can be placed: a fully connected layer
     whose blocks find no tile is streamed.
     """
-    given = range(len(segments)) if order is None else order
-    if order is None:
-        given = sorted(given, key=lambda i: segments[i].op)
+    if groups is None:
+        given = range(len(segments)) if order is None else order
+        groups = [sorted(given, key=lambda i: segments[i].op) if order is None else given]
     left = TILES * capacity if total is None else total
     blocks: list[int] = []
     cached = set()
-    for index in longest_first(segments, given, small_sort):
+    for index in itertools.chain.from_iterable(
+        longest_first(segments, group, small_sort) for group in groups
+    ):
         lines = total_lines(segments[index])
         if lines > left:
             continue

@@ -19,7 +19,8 @@ from .softmax import BEHIND_WORK, softmax_input_words
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout, require_vector, vector_layout
 from .wide_memory import IDENTITY_LINE
 
-_CHUNK_LINES = 32
+CHUNK_LINES = 32
+"""Most wide lines of a chunk of moving weights."""
 MAX_INPUT_WORDS = BLOCK_WORDS * TILES
 OUTPUT_LANES = 64
 MAX_OUTPUTS = OUTPUT_LANES * TILES
@@ -51,6 +52,8 @@ class FullyConnectedStep(Step):
     """outputs[64 * t ..] on tile t = weights * vector, weights at segment `segments[0]`.
 
     inputs, outputs: channels; headers: names of the header vectors in front of the weights.
+    Weights that are not there wait in a FIFO of two chunks of `chunk_words` lines from
+    `weight_line` on, header vectors in a ring from `header_line` on.
     """
 
     inputs: int
@@ -61,6 +64,14 @@ class FullyConnectedStep(Step):
     input_zero: int
     weight_zero: int
     output_scaling: Requantization
+    weight_line: int
+    header_line: int
+
+    @property
+    def chunk_words(self) -> int:
+        """Words of four inputs in a chunk: as many as divide the vector evenly."""
+        words = -(-self.inputs // 4)
+        return max(size for size in range(1, CHUNK_LINES + 1) if words % size == 0)
 
     @property
     def blocks(self) -> Blocks:
@@ -69,8 +80,8 @@ class FullyConnectedStep(Step):
 
 def reserved_lines(headers: int) -> int:
     """Wide lines below the top that stay free for a weight FIFO (two chunks of 32 lines) and
-    a double-buffered header with a chunk behind it, although resident weights use neither."""
-    return 2 * _CHUNK_LINES + 2 * headers + _CHUNK_LINES
+    a double-buffered header with a chunk behind it; resident weights use neither."""
+    return 2 * CHUNK_LINES + 2 * headers + CHUNK_LINES
 
 
 def is_vector_layer(planner: PlanBuilder, op: Operator) -> bool:
@@ -93,6 +104,8 @@ def plan_fully_connected(planner: PlanBuilder, op: Operator) -> None:
     index, segment = _add_segment(planner, op, outputs)
     source = planner.dataflow.source(op.outputs[0])
     planner.keep(vector)
+    weight_line = _top(planner, op) - 2 * CHUNK_LINES
+    lowest_line = _top(planner, op) - reserved_lines(len(segment.headers))
     step = FullyConnectedStep(
         ops=(op.index,),
         segments=(index,),
@@ -104,7 +117,9 @@ def plan_fully_connected(planner: PlanBuilder, op: Operator) -> None:
         input_zero=zero_point(planner.graph.tensor(op.inputs[0])),
         weight_zero=0 if "zero_point" in segment.headers else zero_point(weights),
         output_scaling=_scaling(planner, op, segment),
-        lowest_line=_top(planner, op) - reserved_lines(len(segment.headers)),
+        weight_line=weight_line,
+        header_line=lowest_line,
+        lowest_line=lowest_line,
     )
     planner.layouts[source] = VectorLayout(step.blocks, step.output)
     planner.add(step)

@@ -1,6 +1,6 @@
 """The planner's driver: Graph level in, Plan level out.
 
-schedule -> steps of each operator family -> narrow memory -> capacity -> parameter placement.
+schedule -> steps of each operator family -> narrow memory -> capacity -> cached parameters.
 It names no operator; the families do the work (`families.py`). An output leaves for the host
 right behind the operator that makes it.
 """
@@ -17,10 +17,10 @@ from .dataflow import build_dataflow
 from .families import FAMILIES, INPUTS, OUTPUTS
 from .family import Border
 from .narrow_memory import allocate
-from .parameter_placement import place_parameters
 from .plan import Plan, Segment
 from .refusal import Refusal
 from .schedule import schedule
+from .shared_memory import share
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,7 @@ def _plan_border(planner: PlanBuilder, borders: Sequence[Border], tensor: int, w
 
 def finish(planner: PlanBuilder) -> Plan:
     """Addresses for everything the steps asked for."""
-    capacity = planner.lowest_line
-    result = Plan(
+    plan = Plan(
         release=planner.release,
         steps=tuple(planner.steps),
         buffers=planner.buffers,
@@ -108,10 +107,7 @@ def finish(planner: PlanBuilder) -> Plan:
             planner.buffers, [step.ops[0] if step.ops else None for step in planner.steps]
         ),
         segments=tuple(planner.segments),
-        placement=place_parameters(
-            planner.segments, capacity, small_sort=planner.release.small_sort
-        ),
         notes=planner.notes,
     )
-    result.verify()
-    return result
+    (placed,) = share([plan])
+    return placed
