@@ -45,7 +45,7 @@ def lower_batches(lowering: Lowering, step: MapOutputStep) -> None:
             lowering.add(_into_memory(portion))
         _push(lowering, batch)
         if batch is not step.batches[-1]:
-            lowering.program.copy_address(5, 4, 5, 4, 6, batch.words * WORD_BYTES)
+            lowering.program.copy_address(5, 4, 5, 4, 6, offset=batch.words * WORD_BYTES)
             _move_rest(lowering, batch)
 
 
