@@ -24,6 +24,7 @@ from .emit.report import ModelReport
 from .emit.texts import log_text
 from .emit.token import caching_token
 from .errors import OptionError, Where
+from .frontend.compilable import require_compilable
 from .frontend.file_kind import read_file
 from .frontend.graph import Graph
 from .frontend.tflite_reader import read_model_bytes
@@ -101,7 +102,9 @@ def output_stem(path: str, out_dir: str) -> str:
 def read_source(path: str, out_dir: str) -> Source:
     """The input file at `path`. Raises InvalidModelError or UnsupportedModelError."""
     data = read_file(path)
-    return Source(path, data, read_model_bytes(data, path), output_stem(path, out_dir))
+    graph = read_model_bytes(data, path)
+    require_compilable(graph)
+    return Source(path, data, graph, output_stem(path, out_dir))
 
 
 def check_outputs(paths: Sequence[str], out_dir: str) -> None:

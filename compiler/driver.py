@@ -17,8 +17,8 @@ from .emit.outer_model import outer_model
 from .emit.report import MemoryReport, OperatorRow
 from .emit.tflite_writer import write_model
 from .errors import InternalError, UnsupportedModelError, Where
+from .frontend.compilable import require_compilable
 from .frontend.graph import Graph
-from .frontend.quantised import require_quantised
 from .frontend.tflite_reader import read_model
 from .lowering.caching_program import cached_parameters, lower_caching_program
 from .lowering.lower import lower
@@ -73,9 +73,7 @@ class PlannedModel:
 
 
 def plan_model(graph: Graph, options: CompileOptions, cut: Cut = NO_CUT) -> PlannedModel:
-    """Map and plan; what planning refuses is mapped again without that operator. Raises
-    NotQuantisedError for a float model."""
-    require_quantised(graph)
+    """Map and plan; what planning refuses is mapped again without that operator."""
     end = len(graph.operators) if cut.operators is None else cut.operators
     refused = {op: _behind_cut(op) for op in range(end, len(graph.operators))}
     mapping = Options(all_subsets=options.all_subgraphs, intermediate_tensors=cut.tensors)
@@ -224,6 +222,7 @@ def dump_level(path: str, options: CompileOptions, level: str) -> str:
     graph = read_model(path)
     if level == "graph":
         return graph.text()
+    require_compilable(graph)
     model = plan_model(graph, options)
     if level == "partition":
         return model.partition.text()

@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("file_kind", "flatbuffer", "tflite_reader", "validate")
-ERRORS = {"InvalidModelError": 0, "UnsupportedModelError": 0, "error": 1}
+SOURCES = ("file_kind", "flatbuffer", "tflite_reader", "validate", "compilable")
+ERRORS = {
+    "InvalidModelError": 0,
+    "UnsupportedModelError": 0,
+    "NotQuantisedError": 0,
+    "error": 1,
+}
 
 
 def _texts(name: str) -> Iterator[tuple[int, list[str]]]:
