@@ -9,7 +9,9 @@ mesh. Facts: docs/format/softmax.md.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
+from ..planning.plan import Piece
 from ..planning.tiling import GRID
 from .mesh_transfer import INCOMING, OUTGOING
 from .program import (
@@ -18,14 +20,18 @@ from .program import (
     MeshMove,
     Mode,
     Nest,
+    Ring,
+    RingConsume,
+    RingProduce,
     TensorOp,
     Unit,
     Wait,
     WideToNarrow,
 )
 from .ring_transfer import end_of_round, ring_message
+from .softmax_tables import TABLE_FIFO_LINE
 from .softmax_work import MESH_FLAGS, Work
-from .streams import stream, words
+from .streams import one_line, stream, words
 
 _MASK_TABLE = 3
 _MESH_UNITS = Unit.MESH_SOUTH | Unit.MESH_WEST | Unit.MESH_NORTH | Unit.MESH_EAST
@@ -116,20 +122,13 @@ def _after_move(work: Work) -> None:
 
 
 def _mask_last_word(work: Work) -> None:
-    """Its two values times (1.0, 0.0), on tile 0."""
+    """Its two values times (1.0, 0.0), on tile 0; the factors lie there, on another
+    tile or on the host."""
     last = _last_word(work)
-    (piece,) = work.lowering.placement(work.step.segments[_MASK_TABLE])
-    work.lowering.add(
-        WideToNarrow(
-            tiles=1,
-            wide=Nest(piece.address, ((1, 1),), 1),
-            narrow=Nest(0, ((1, 1), (1, 64)), 3, 2, 32),
-            signal=2,
-            waits=(Wait(Flag.AVDATA, 2, -1, 1, True),),
-            to_scaling=1,
-            fill_level=1,
-        )
-    )
+    pieces = work.lowering.placement(work.step.segments[_MASK_TABLE])
+    here = bool(pieces) and pieces[0].tile == 0
+    ring = Ring.B if pieces else Ring.A
+    work.lowering.add(_load_mask(pieces[0].address) if here else _receive_mask(work, ring))
     work.lowering.add(
         TensorOp(
             tiles=1,
@@ -150,7 +149,55 @@ def _mask_last_word(work: Work) -> None:
             scales=1,
         )
     )
+    if not here:
+        _send_mask(work, pieces)
     work.lowering.program.idle()
+
+
+def _load_mask(line: int) -> WideToNarrow:
+    return WideToNarrow(
+        tiles=1,
+        wide=Nest(line, ((1, 1),), 1),
+        narrow=Nest(0, ((1, 1), (1, 64)), 3, 2, 32),
+        signal=2,
+        waits=(Wait(Flag.AVDATA, 2, -1, 1, True),),
+        to_scaling=1,
+        fill_level=1,
+    )
+
+
+def _receive_mask(work: Work, ring: Ring) -> WideToNarrow:
+    """A consumer of the one line, and what loads it from the consumer's FIFO."""
+    line = one_line(work.line(TABLE_FIFO_LINE))
+    room = Wait(Flag.WIDE_TO_SCALING, 1, -1, 1, True)
+    work.lowering.add(RingConsume(tiles=1, ring=ring, wide=line, signal=1, wait=room))
+    load = _load_mask(line.base)
+    arrival = Flag.RING_READ_A if ring is Ring.A else Flag.RING_READ_B
+    waits = (Wait(arrival, 1, 1), *load.waits)
+    return replace(load, wide=replace(line, enabled=1), waits=waits)
+
+
+def _send_mask(work: Work, pieces: tuple[Piece, ...]) -> None:
+    lowering = work.lowering
+    index = work.step.segments[_MASK_TABLE]
+    if not pieces:
+        segment = lowering.segment(index)
+        lowering.host.broadcast(index, segment.data, segment.lanes, 1)
+        lowering.sync.advance(Flag.RING_READ_A, 1, 1)
+        return
+    turn = Wait(Flag.RING_PRODUCER_B, 1, lowering.program.producer_b)
+    lowering.add(
+        RingProduce(
+            tiles=1 << pieces[0].tile,
+            wide=stream(pieces[0].address, (1, 1)),
+            signal_sent=0,
+            waits=(turn,),
+            channel_b=1,
+            destinations=1,
+        )
+    )
+    lowering.program.producer_b += 1
+    lowering.sync.advance(Flag.RING_READ_B, 1, 1)
 
 
 def _spread_last_word(work: Work) -> None:

@@ -4,7 +4,8 @@ Each table has one line a word with a value for each of its four channels. INPUT
 DIFFERENCES add the lowest integer to unused channels (and 0 to others), so that they are
 neither the maximum nor more than 0 as an exponential; FACTORS multiplies each channel with
 beta * scale before the exponential. A table lies in blocks on the tiles of the vector, or, if
-a tile has no room, as one copy that is sent over ring B. Facts: docs/format/softmax.md.
+a tile has no room, as one copy that is sent over ring B; streamed ones come from the host over
+ring A. Facts: docs/format/softmax.md.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import enum
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..errors import InternalError
 from ..planning.plan import Piece
 from .builder import RING_AND_FEED
 from .program import (
@@ -32,7 +32,7 @@ from .program import (
 from .softmax_work import DIFFERENCE_ZERO, EXPONENT_LIMIT, Work
 
 _BIAS_UNIT = 64
-_FIFO_LINE = 34
+TABLE_FIFO_LINE = 34
 """Lines below the identity of the FIFO that takes tables from the ring."""
 
 
@@ -44,14 +44,22 @@ class Table(enum.IntEnum):
     FACTORS = 2
 
 
+class _Home(enum.Enum):
+    """Where a table lies: in blocks on the tiles of the vector, as one copy on whatever
+    tiles, or on the host."""
+
+    TILES = enum.auto()
+    ONE_COPY = enum.auto()
+    HOST = enum.auto()
+
+
 def apply_table(work: Work, table: Table) -> None:
     """Load a table's lines and pass the vector through the byte identity with them."""
-    pieces = work.lowering.placement(work.step.segments[table])
-    resident = len(pieces) == work.tiles
-    if resident:
-        _load_resident(work, table, pieces)
+    home = _home(work, table)
+    if home is _Home.TILES:
+        _load_resident(work, table, work.lowering.placement(work.step.segments[table]))
     else:
-        _load_from_ring(work, table)
+        _load_from_ring(work, table, home)
     if table is Table.INPUTS:
         for tile in range(work.tiles):
             work.lowering.add(_input_op(work, tile))
@@ -59,15 +67,26 @@ def apply_table(work: Work, table: Table) -> None:
         for tiles, count in work.groups:
             op = _difference_op if table is Table.DIFFERENCES else _factor_op
             work.lowering.add(op(work, tiles, count))
-    if not resident:
-        _send(work, pieces)
+    if home is _Home.HOST:
+        _stream(work, table)
+    elif home is _Home.ONE_COPY:
+        _send(work, work.lowering.placement(work.step.segments[table]))
     if table is Table.INPUTS:
         return
     work.lowering.reset()
-    if not resident:
+    if home is _Home.ONE_COPY:
         end_of_table(work)
     if table is Table.DIFFERENCES:
         work.lowering.reset()
+
+
+def _home(work: Work, table: Table) -> _Home:
+    pieces = work.lowering.placement(work.step.segments[table])
+    blocks = [(piece.tile, piece.lines) for piece in pieces]
+    if not blocks:
+        return _Home.HOST
+    resident = blocks == [(tile, work.size(tile)) for tile in range(work.tiles)]
+    return _Home.TILES if resident else _Home.ONE_COPY
 
 
 def end_of_table(work: Work) -> None:
@@ -83,14 +102,16 @@ def _header_stream(table: Table, count: int) -> Nest:
 
 
 def _load_resident(work: Work, table: Table, pieces: tuple[Piece, ...]) -> None:
-    for tiles, count in work.groups:
-        lines = {piece.address for piece in pieces if tiles >> piece.tile & 1}
-        if len(lines) != 1:
-            raise InternalError("a SOFTMAX table lies on different lines of its tiles")
+    """Tiles with the same lines at the same place together."""
+    groups: dict[tuple[int, int], int] = {}
+    for piece in pieces:
+        key = piece.address, piece.lines
+        groups[key] = groups.get(key, 0) | 1 << piece.tile
+    for (line, count), tiles in groups.items():
         work.lowering.add(
             WideToNarrow(
                 tiles=tiles,
-                wide=Nest(lines.pop(), ((1, 1), (count, 1)), 3),
+                wide=Nest(line, ((1, 1), (count, 1)), 3),
                 narrow=_header_stream(table, count),
                 signal=2,
                 waits=(Wait(Flag.AVDATA, 2, -1, 1, True),),
@@ -100,18 +121,20 @@ def _load_resident(work: Work, table: Table, pieces: tuple[Piece, ...]) -> None:
         )
 
 
-def _load_from_ring(work: Work, table: Table) -> None:
-    line = work.line(_FIFO_LINE)
+def _load_from_ring(work: Work, table: Table, home: _Home) -> None:
+    line = work.line(TABLE_FIFO_LINE)
+    from_host = home is _Home.HOST
     for tile in range(work.tiles):
         work.lowering.add(
             RingConsume(
                 tiles=1 << tile,
-                ring=Ring.B,
+                ring=Ring.A if from_host else Ring.B,
                 wide=Nest(line, ((work.size(tile), 0),), 0, 0, 1),
                 signal=0,
                 wait=Wait(Flag.WIDE_TO_SCALING, 0, -1, 1, True),
             )
         )
+    arrival = Flag.RING_READ_A if from_host else Flag.RING_READ_B
     for tiles, count in work.groups:
         work.lowering.add(
             WideToNarrow(
@@ -120,13 +143,23 @@ def _load_from_ring(work: Work, table: Table) -> None:
                 narrow=_header_stream(table, count),
                 signal=2,
                 waits=(
-                    Wait(Flag.RING_READ_B, 1, 1),
+                    Wait(arrival, 1, 1),
                     Wait(Flag.AVDATA, 2, -1, 1, True),
                 ),
                 to_scaling=1,
                 fill_level=1,
             )
         )
+
+
+def _stream(work: Work, table: Table) -> None:
+    """From the host, block after block."""
+    index = work.step.segments[table]
+    segment = work.lowering.segment(index)
+    parts = [(tile, work.size(tile)) for tile in range(work.tiles)]
+    work.lowering.host.distribute(index, segment.data, segment.lanes, parts)
+    for tile, rows in parts:
+        work.lowering.sync.advance(Flag.RING_READ_A, rows, 1 << tile)
 
 
 def _send(work: Work, pieces: tuple[Piece, ...]) -> None:
