@@ -14,7 +14,7 @@ from .family import Family
 from .plan import Step
 from .pooling import IDENTITY_WORDS, RelayoutStep
 from .refusal import Refusal
-from .vectors import BLOCK_WORDS, Blocks, require_vector
+from .vectors import BLOCK_WORDS, Blocks, is_private, require_vector
 from .wide_memory import IDENTITY_LINE
 
 OUTPUT_SCALE = 1 / 256
@@ -40,7 +40,6 @@ class LogisticStep(Step):
 def plan_logistic(planner: PlanBuilder, op: Operator) -> None:
     """In place: the output takes the input's buffer."""
     layout = require_vector(planner, op)
-    before = planner.dataflow.source(op.inputs[0])
     source, result = (planner.graph.tensor(t) for t in (op.inputs[0], op.outputs[0]))
     if scale(result) != OUTPUT_SCALE:
         raise Refusal(
@@ -49,7 +48,7 @@ def plan_logistic(planner: PlanBuilder, op: Operator) -> None:
             actual=scale(result),
             allowed=OUTPUT_SCALE,
         )
-    if layout.blocks.block != BLOCK_WORDS or len(planner.dataflow.readers(before)) > 1:
+    if layout.blocks.block != BLOCK_WORDS or not is_private(planner, op):
         raise Refusal(op.index, "LOGISTIC works in place, on a vector nothing else reads")
     line, scratch = _identity(planner, op)
     planner.layouts[planner.dataflow.source(op.outputs[0])] = layout

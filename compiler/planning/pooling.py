@@ -17,7 +17,7 @@ from .family import Family
 from .map_layout import MapLayout
 from .plan import TILES, WIDE_LINES, Step
 from .refusal import Refusal
-from .requantization import Requantization, requantization, single
+from .requantization import Requantization, activation_range, requantization, single
 from .tiling import GRID, length
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout
 from .wide_memory import IDENTITY_LINE
@@ -153,7 +153,10 @@ def average_scaling(planner: PlanBuilder, op: Operator) -> Requantization:
     (columns, rows), _ = window_of(planner, op)
     source = planner.graph.tensor(op.inputs[0])
     share = single(scale(source) * single(1 / (columns * rows)))
-    return requantization(share, planner.graph.tensor(op.outputs[0]))
+    limits = activation_range(op.options.get("fused_activation_function", 0))
+    if limits is None:
+        raise Refusal(op.index, f"{op.name} with this fused activation is unknown")
+    return requantization(share, planner.graph.tensor(op.outputs[0]), limits)
 
 
 # -- global -------------------------------------------------------------------------------

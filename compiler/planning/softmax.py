@@ -7,6 +7,7 @@ vectors and the four parameter tables lie; docs/format/softmax.md has the phases
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
@@ -16,7 +17,7 @@ from .plan import TILES, Step
 from .pooling import IDENTITY_WORDS, RelayoutStep
 from .refusal import Refusal
 from .requantization import single
-from .vectors import BLOCK_WORDS, Blocks, VectorLayout, require_vector
+from .vectors import BLOCK_WORDS, Blocks, VectorLayout, is_private, require_vector
 from .wide_memory import IDENTITY_LINE
 
 AHEAD = -1.0
@@ -132,10 +133,15 @@ def _identity_scratch(planner: PlanBuilder, op: Operator) -> str:
 
 def _check(planner: PlanBuilder, op: Operator, layout: VectorLayout) -> None:
     producer = planner.dataflow.producer(op.inputs[0])
+    shape = planner.graph.tensor(op.inputs[0]).shape
     if producer is None or producer.name not in ("FULLY_CONNECTED", "CONV_2D"):
         raise Refusal(op.index, "SOFTMAX needs the result of a layer as its input")
+    if prod(shape[:-1]) != 1:
+        raise Refusal(op.index, "SOFTMAX of several vectors is not derived", actual=shape)
     if layout.blocks.block != BLOCK_WORDS or layout.blocks.tiles > TILES:
         raise Refusal(op.index, "SOFTMAX needs its input in blocks of 64 on the tiles")
+    if shape[-1] % _WORD_CHANNELS == 0 and not is_private(planner, op):
+        raise Refusal(op.index, "SOFTMAX works in place, on a vector nothing else reads")
 
 
 SOFTMAX = Family("softmax", frozenset({"SOFTMAX"}), plan_softmax)

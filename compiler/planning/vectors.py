@@ -114,6 +114,12 @@ def require_vector(planner: PlanBuilder, op: Operator) -> VectorLayout:
     return layout
 
 
+def is_private(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether nothing but `op` needs the values of its first input, so that they may go."""
+    source = planner.dataflow.source(op.inputs[0])
+    return len(planner.dataflow.readers(source)) == 1 and not planner.dataflow.is_output(source)
+
+
 def is_host_vector(planner: PlanBuilder, tensor: int) -> bool:
     """Whether an input is a vector (no rows, no columns) that only vector operators read."""
     shape = planner.graph.tensor(tensor).shape
