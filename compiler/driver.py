@@ -7,7 +7,7 @@ and stays on the CPU. Models of one run share the wide memory and the caching to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .beagle.assembler import assemble
@@ -27,9 +27,10 @@ from .mapping.partition import Options, Partition, partition, refusal
 from .mapping.reasons import Reason, Status
 from .mapping.subsets import Subset
 from .options import CompileOptions
-from .planning.plan import TILES, WIDE_LINES, Plan
+from .planning.plan import TILES, Plan
 from .planning.planner import Region, plan_region
 from .planning.refusal import Refusal
+from .planning.shared_memory import cached_lines, share, shared_capacity, streamed_lines
 
 LINE_BYTES = 256
 LEVELS = ("graph", "partition", "plan", "program", "bitstream")
@@ -117,26 +118,13 @@ def border_names(graph: Graph, operators: int) -> list[str]:
     return [graph.tensors[index].name for index in first.outputs(graph)]
 
 
-def share_memory(models: Sequence[PlannedModel]) -> list[PlannedModel]:
+def share_memory(models: Sequence[PlannedModel], *, by_order: bool = False) -> list[PlannedModel]:
     """The models of one run with parameters in disjoint wide lines."""
     plans = [plan for model in models for plan in model.plans]
     if len(plans) < 2:
         return list(models)
-    placed = iter(_place_together(plans))
+    placed = iter(share(plans, by_order=by_order))
     return [replace(model, plans=tuple(next(placed) for _ in model.plans)) for model in models]
-
-
-def _place_together(plans: Sequence[Plan]) -> list[Plan]:
-    """All programs' parameters below the lowest transient line of any."""
-    from .planning.caching_selection import select_cached  # noqa: PLC0415
-    from .planning.parameter_placement import place_parameters  # noqa: PLC0415
-
-    segments = [segment for plan in plans for segment in plan.segments]
-    capacity = min(plan.capacity for plan in plans)
-    order = range(len(segments))
-    cached = select_cached(segments, capacity, order=order).cached
-    pieces = iter(place_parameters(segments, capacity, cached=cached, order=order))
-    return [replace(plan, placement=tuple(next(pieces) for _ in plan.segments)) for plan in plans]
 
 
 def compile_graph(model: PlannedModel, token: int, options: CompileOptions) -> bytes:
@@ -156,15 +144,10 @@ def compile_package(
     graph = model.graph
     program = lower(plan)
     caching = caching_program(plan)
-    streamed = b"".join(
-        segment.data
-        for segment, pieces in zip(plan.segments, plan.placement, strict=True)
-        if not pieces
-    )
     execution = build_executable(
         program,
         assemble(program),
-        streamed,
+        program.parameters,
         token=token if caching else 0,
         border=border_layers(graph, subset.inputs(graph), subset.outputs(graph)),
     )
@@ -186,27 +169,15 @@ def caching_program(plan: Plan) -> Program | None:
 def memory_reports(models: Sequence[PlannedModel]) -> list[MemoryReport]:
     """The three memory lines of each model of a run that shares the wide memory; what remains
     is the same number for all (docs/format/memory.md, "Reported sizes")."""
-    lines = [_used_and_streamed(model.plans) for model in models]
-    capacity = min((plan.capacity for model in models for plan in model.plans), default=WIDE_LINES)
-    remaining = TILES * capacity - sum(used for used, _ in lines)
-    return [
-        MemoryReport(used * LINE_BYTES, remaining * LINE_BYTES, streamed * LINE_BYTES)
-        if model.plans
-        else MemoryReport()
-        for model, (used, streamed) in zip(models, lines, strict=True)
-    ]
-
-
-def _used_and_streamed(plans: Iterable[Plan]) -> tuple[int, int]:
-    """Wide lines of cached and of streamed parameters."""
-    used = streamed = 0
-    for plan in plans:
-        for segment, pieces in zip(plan.segments, plan.placement, strict=True):
-            if pieces:
-                used += sum(piece.lines for piece in pieces)
-            else:
-                streamed += segment.lines()
-    return used, streamed
+    plans = [plan for model in models for plan in model.plans]
+    remaining = TILES * shared_capacity(plans) - sum(map(cached_lines, plans))
+    reports = []
+    for model in models:
+        used = sum(map(cached_lines, model.plans))
+        streamed = sum(map(streamed_lines, model.plans))
+        lines = (used, remaining, streamed) if model.plans else (0, 0, 0)
+        reports.append(MemoryReport(*(count * LINE_BYTES for count in lines)))
+    return reports
 
 
 def operator_rows(part: Partition) -> tuple[OperatorRow, ...]:
