@@ -1,0 +1,225 @@
+"""The device as the runtime uses it: executables, cached parameters, inputs and outputs.
+
+Facts: docs/format/container.md, "Layers" and "Parameter caching".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..beagle.executable import (
+    BaseAddress,
+    DataType,
+    Executable,
+    ExecutableType,
+    Layer,
+    OutputLayout,
+)
+from ..errors import EmulationError, Where
+from .chip import Functional
+from .host import HostMemory, buffer_names, link
+from .machine import Machine, load
+from .memories import TileMemories
+
+Array = NDArray[Any]
+_TYPES: dict[DataType, Any] = {
+    DataType.FIXED_POINT8: np.uint8,
+    DataType.SIGNED_FIXED_POINT8: np.int8,
+    DataType.FIXED_POINT16: np.uint16,
+    DataType.SIGNED_FIXED_POINT16: np.int16,
+    DataType.SIGNED_FIXED_POINT32: np.int32,
+}
+_SIGN = {DataType.SIGNED_FIXED_POINT8: 0x80, DataType.SIGNED_FIXED_POINT16: 0x8000}
+"""The chip counts from the lowest value: the driver flips the sign bit."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one run did. outputs: arrays (y, x, z) by layer name.
+
+    loaded_bytes: cached parameters sent to the chip before this run; kept_bytes: cached
+    parameters of the model that were there already; wiped_bytes: cached parameters of others
+    this run threw away. input_bytes, streamed_bytes, output_bytes: transfers of the run itself.
+    """
+
+    outputs: dict[str, Array]
+    loaded_bytes: int = 0
+    kept_bytes: int = 0
+    wiped_bytes: int = 0
+    input_bytes: int = 0
+    streamed_bytes: int = 0
+    output_bytes: int = 0
+
+
+@dataclass
+class _Cache:
+    """Cached parameters on the chip: the token they belong to and their executables' sizes."""
+
+    token: int = 0
+    loaded: dict[int, int] = field(default_factory=dict)
+
+
+class Device:
+    """One Edge TPU. Keeps cached parameters between runs, as the runtime does: executables
+    that share a token share the chip; another token, or a program without one, wipes it."""
+
+    def __init__(self) -> None:
+        self.memories = TileMemories()
+        self._cache = _Cache()
+
+    def run(self, executables: Sequence[Executable], inputs: Mapping[str, Array]) -> RunResult:
+        """Run one custom operator's executables on `inputs`, arrays by layer name."""
+        program, caching = choose(executables)
+        loaded = kept = 0
+        wiped = self._wipe(program.token)
+        if caching is not None:
+            key = hash_of(caching)
+            if key in self._cache.loaded:
+                kept = self._cache.loaded[key]
+            else:
+                self._execute(caching, {})
+                loaded = self._cache.loaded[key] = len(caching.parameters)
+        chip, host = self._execute(program, input_bytes(program, inputs))
+        outputs = {
+            layer.name: read_output(layer, host.buffers[BaseAddress.OUTPUT, layer.name])
+            for layer in program.outputs or ()
+        }
+        traffic = chip.traffic
+        return RunResult(
+            outputs, loaded, kept, wiped, traffic.to_chip[1], traffic.to_chip[0], traffic.to_host
+        )
+
+    def _wipe(self, token: int) -> int:
+        """Forget the cached parameters unless they belong to `token`; bytes that are gone."""
+        if token and token == self._cache.token:
+            return 0
+        wiped = sum(self._cache.loaded.values())
+        self._cache = _Cache(token)
+        self.memories = TileMemories()
+        return wiped
+
+    def _execute(
+        self, executable: Executable, inputs: Mapping[str, bytes]
+    ) -> tuple[Functional, HostMemory]:
+        host = HostMemory(host_buffers(executable, inputs))
+        chip = Functional(self.memories, host)
+        Machine(chip).run(load(link(executable)))
+        descriptors, left = host.pending
+        if descriptors or left:
+            raise EmulationError(
+                "outputs do not match their DMA descriptors",
+                actual=f"{descriptors} descriptors wait, {left} bytes are left over",
+            )
+        return chip, host
+
+
+def choose(executables: Sequence[Executable]) -> tuple[Executable, Executable | None]:
+    """(the program of an inference, the program that loads its cached parameters or None)."""
+    by_type = {executable.type: executable for executable in executables}
+    program = by_type.get(ExecutableType.EXECUTION_ONLY) or by_type.get(ExecutableType.STAND_ALONE)
+    if program is None:
+        raise EmulationError("the package holds no program for an inference")
+    return program, by_type.get(ExecutableType.PARAMETER_CACHING)
+
+
+def hash_of(executable: Executable) -> int:
+    """Tells executables of one token apart."""
+    return hash((executable.parameters, *(chunk.bitstream for chunk in executable.chunks)))
+
+
+def host_buffers(
+    executable: Executable, inputs: Mapping[str, bytes]
+) -> dict[tuple[BaseAddress, str], bytes]:
+    """The content of every host buffer before the run."""
+    buffers: dict[tuple[BaseAddress, str], bytes] = {}
+    for base, name in buffer_names(executable):
+        content = b""
+        if base is BaseAddress.PARAMETERS:
+            content = executable.parameters
+        elif base is BaseAddress.INPUT:
+            if name not in inputs:
+                raise EmulationError("an input is missing", where=Where(tensor=name))
+            content = inputs[name]
+        buffers[base, name] = content
+    for layer in executable.outputs or ():
+        buffers.setdefault((BaseAddress.OUTPUT, layer.name), b"")
+    return buffers
+
+
+def input_bytes(executable: Executable, inputs: Mapping[str, Array]) -> dict[str, bytes]:
+    """The bytes of each input as they go to the chip."""
+    result = {}
+    for layer in executable.inputs or ():
+        where = Where(tensor=layer.name)
+        if layer.name not in inputs:
+            raise EmulationError("an input is missing", where=where)
+        array, kind = np.ascontiguousarray(inputs[layer.name]), element_type(layer)
+        elements = layer.y * layer.x * layer.z
+        if array.dtype != kind or array.size != elements:
+            raise EmulationError(
+                "an input has the wrong type or size",
+                where=where,
+                actual=f"{array.size} {array.dtype}",
+                allowed=f"{elements} {np.dtype(kind)}",
+            )
+        result[layer.name] = flip_sign(layer, array).tobytes()
+    return result
+
+
+def element_type(layer: Layer) -> Any:
+    """numpy type of a layer's elements."""
+    kind = _TYPES.get(layer.data_type)
+    if kind is None:
+        raise EmulationError(
+            "elements of this type are not supported",
+            where=Where(tensor=layer.name),
+            actual=layer.data_type.name,
+        )
+    return kind
+
+
+def flip_sign(layer: Layer, array: Array) -> Array:
+    """Signed values <-> values counted from the lowest."""
+    sign = _SIGN.get(layer.data_type)
+    if sign is None:
+        return array
+    unsigned = array.view(f"u{array.dtype.itemsize}")
+    return np.asarray(unsigned ^ unsigned.dtype.type(sign)).view(array.dtype)
+
+
+def read_output(layer: Layer, data: bytes | bytearray) -> Array:
+    """An output buffer, which the chip wrote tile by tile, as an array (y, x, z)."""
+    kind = np.dtype(element_type(layer))
+    elements = np.frombuffer(bytes(data), kind, len(data) // kind.itemsize)
+    if layer.layout is None or layer.y * layer.x == 1:
+        places = np.arange(layer.y * layer.x * layer.z).reshape(layer.y, layer.x, layer.z)
+    else:
+        places = _places(layer, layer.layout)
+    if places.size and (places.min() < 0 or places.max() >= len(elements)):
+        raise EmulationError(
+            "the program wrote less than the output layer holds",
+            where=Where(tensor=layer.name),
+            actual=len(elements),
+            allowed=int(places.max()) + 1,
+        )
+    return flip_sign(layer, elements[places])
+
+
+def _places(layer: Layer, layout: OutputLayout) -> NDArray[np.int64]:
+    """Index of element (y, x, z) in the buffer."""
+    try:
+        tile = np.add.outer(np.array(layout.y_tile)[: layer.y], np.array(layout.x_tile)[: layer.x])
+        rows = np.multiply.outer(
+            np.array(layout.y_in_tile)[: layer.y], np.array(layout.x_row_size)[: layer.x]
+        )
+        start = np.array(layout.tile_offset)[tile] + rows + np.array(layout.x_in_tile)[: layer.x]
+        return np.asarray(start[:, :, None] + np.arange(layer.z))
+    except (IndexError, ValueError):
+        raise EmulationError(
+            "an output layout is inconsistent", where=Where(tensor=layer.name)
+        ) from None

@@ -1,0 +1,206 @@
+"""The multiply-accumulate array: sums of products over blocks of steps, on all tiles at once.
+
+A block of steps is arranged as (batches, positions, depth): loops over which the wide operand
+changes, loops over which it stays the same, and the loops summed over, so that a block is one
+matrix product. Sums are exact: values have at most 16 bits, and float64 holds every sum of
+their products. Facts: docs/format/execution.md, "Tensor op".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..lowering.program import TensorKind
+from .memories import LINE_BYTES, Array, TileMemories, gather, rows
+from .streams import Addresses
+from .tensor_plan import LEVELS, Operand, TensorPlan
+
+_CHUNK_VALUES = 1 << 22
+"""Operand values gathered at a time, which bounds the memory a step needs."""
+_EXACT_DEPTH = 256
+"""Products of two values in [-255, 255] that float32 adds exactly."""
+
+
+class Accumulators:
+    """The accumulators of one tensor op on all tiles."""
+
+    def __init__(self, plan: TensorPlan, memories: TileMemories) -> None:
+        self.plan = plan
+        self.memories = memories
+        shape = 16, plan.outputs, plan.lanes
+        self.values: Array = np.full(shape, float(plan.op.initial))
+        self._orders: dict[int, tuple[list[int], tuple[int, int, int]]] = {}
+
+    def add(self, tiles: Sequence[int], start: int, stop: int) -> None:
+        """Execute steps start..stop."""
+        while start < stop:
+            level = self._largest_block(start, stop)
+            self._block(tiles, start, level)
+            start += self.plan.loops.size(level)
+
+    def _largest_block(self, start: int, stop: int) -> int:
+        """The highest level with a whole block at `start` that ends by `stop`."""
+        loops = self.plan.loops
+        for level in range(LEVELS, 0, -1):
+            size = loops.size(level)
+            if start + size > stop:
+                continue
+            if loops.regular:
+                if start % size == 0:
+                    return level
+            else:
+                full = loops.full_index()
+                first = int(full[start])
+                if first % size == 0 and int(full[start + size - 1]) == first + size - 1:
+                    return level
+        return 0
+
+    def _block(self, tiles: Sequence[int], start: int, level: int) -> None:
+        plan = self.plan
+        size = plan.loops.size(level)
+        order, (batches, positions, depth) = self._order(level)
+        shape = plan.loops.counts[:level][::-1] or (1,)
+
+        def arrange(values: Addresses) -> Addresses:
+            part = values[start : start + size] if len(values) > 1 else values.repeat(size)
+            return part.reshape(shape).transpose(order).reshape(batches, positions, depth)
+
+        operand = arrange(plan.wide.addresses())[:, 0]
+        target = arrange(plan.output_of)[:, :, 0]
+        source = arrange(plan.narrow_in.addresses()) if plan.narrow_in.present else None
+        zeros = None
+        if plan.op.weight_zero_vector:
+            items = arrange_items(start, size, shape, order).reshape(batches, -1)[:, 0]
+            zeros = plan.zero_lines(plan.groups(items))
+        step = max(1, _CHUNK_VALUES // (len(tiles) * max(positions * 4, plan.lanes) * depth))
+        for first in range(0, batches, step):
+            part = slice(first, first + step)
+            self._multiply(
+                tiles,
+                None if source is None else source[part],
+                operand[part],
+                target[part],
+                None if zeros is None else zeros[part],
+            )
+
+    def _order(self, level: int) -> tuple[list[int], tuple[int, int, int]]:
+        """(axis order, (batches, positions, depth)) of the blocks of a level."""
+        found = self._orders.get(level)
+        if found is None:
+            found = self._orders[level] = self._make_order(level)
+        return found
+
+    def _make_order(self, level: int) -> tuple[list[int], tuple[int, int, int]]:
+        shape = self.plan.loops.counts[:level][::-1] or (1,)
+        axes: tuple[list[int], list[int], list[int]] = [], [], []
+        for axis, count in enumerate(shape):
+            loop = level - 1 - axis
+            if count == 1:
+                axes[0].append(axis)
+            elif self.plan.reduced[loop]:
+                axes[2].append(axis)
+            else:
+                axes[int(self._operand_stays(loop))].append(axis)
+        batches, positions, depth = (
+            int(np.prod([shape[axis] for axis in group], dtype=np.int64)) for group in axes
+        )
+        return [*axes[0], *axes[1], *axes[2]], (batches, positions, depth)
+
+    def _operand_stays(self, loop: int) -> bool:
+        """Whether the wide operand is the same in all iterations of a loop."""
+        plan = self.plan
+        if plan.group_level <= loop:
+            return False
+        if plan.wide.counts != plan.loops.counts or plan.wide.total != plan.loops.total:
+            return False
+        if plan.wide.doubled and plan.wide.double_level <= loop:
+            return False
+        return plan.wide.strides[loop] == 0
+
+    def _multiply(
+        self,
+        tiles: Sequence[int],
+        source: Addresses | None,
+        operand: Addresses,
+        target: Addresses,
+        zero_lines: Addresses | None,
+    ) -> None:
+        """Adds source (batch, position, depth) times operand (batch, depth) to target (batch,
+        position)."""
+        plan = self.plan
+        weights = self._weights(tiles, operand)
+        if zero_lines is not None:
+            lines = gather(self.memories.wide_lines, tiles, zero_lines).view(np.int32)
+            weights = weights - lines[:, :, None, None, : plan.lanes]
+        elif plan.op.weight_zero:
+            weights = weights - weights.dtype.type(plan.op.weight_zero)
+        selected = rows(tiles)
+        index: Any = selected if isinstance(selected, slice) else selected[:, None, None]
+        accumulators = self.values[selected] if isinstance(selected, slice) else self.values
+        where: Any = (slice(None), target) if isinstance(selected, slice) else (index, target[None])
+        if plan.op.kind is TensorKind.MAXIMUM:
+            largest = weights.max(axis=(2, 3))[:, :, None]
+            accumulators[where] = np.maximum(accumulators[where], largest)
+            return
+        tile_count, batches, depth, inputs, lanes = weights.shape
+        matrix = weights.reshape(tile_count, batches, depth * inputs, lanes)
+        if source is None:
+            sums = matrix.sum(axis=2, dtype=np.float64)[:, :, None]
+        else:
+            sums = self._narrow(tiles, source, weights.dtype) @ matrix
+        accumulators[where] += sums
+
+    def _narrow(self, tiles: Sequence[int], source: Addresses, kind: Any) -> Array:
+        """The narrow operand, (tiles, batch, position, depth * inputs)."""
+        plan = self.plan
+        memories = self.memories
+        shape = len(tiles), *source.shape[:2], -1
+        if plan.wide_inputs:
+            low = gather(memories.narrow_bytes, tiles, source).astype(np.int64)
+            values = low + 256 * gather(memories.narrow_bytes, tiles, source + 1).astype(np.int64)
+        elif plan.inputs_per_step == 4 and not (source & 3).any():
+            words = gather(memories.narrow_words, tiles, source >> 2)
+            values = words.view(np.uint8)
+        else:
+            bytes_of = source[..., None] + np.arange(plan.inputs_per_step)
+            values = gather(memories.narrow_bytes, tiles, bytes_of)
+        result: Array = values.reshape(shape).astype(kind)
+        if plan.op.input_zero:
+            result -= result.dtype.type(plan.op.input_zero)
+        return result
+
+    def _weights(self, tiles: Sequence[int], operand: Addresses) -> Array:
+        """The wide operand, (tiles, batch, depth, inputs, lanes), float64."""
+        plan, memories, lanes = self.plan, self.memories, self.plan.lanes
+        if plan.operand in (Operand.BYTES, Operand.HALVES):
+            units = -(-lanes // 16)
+            if units == 4 and not (operand & 3).any():
+                raw = gather(memories.wide_lines, tiles, operand >> 2)
+            else:
+                raw = gather(memories.wide_units, tiles, operand[..., None] + np.arange(units))
+                raw = raw.reshape(*raw.shape[:-2], -1)
+            raw = raw[..., : 4 * lanes]
+            if plan.operand is Operand.HALVES:
+                raw = raw.view(np.uint16)
+            values = raw.reshape(*raw.shape[:-1], lanes, -1)
+            return np.ascontiguousarray(values.swapaxes(-1, -2), self._kind())
+        if plan.operand is Operand.BYTE_PLANE:
+            first = LINE_BYTES * (operand >> 2) + (operand & 3)
+            index = first[..., None] + 4 * np.arange(lanes)
+            values = gather(memories.wide_bytes, tiles, index)
+        else:
+            first = LINE_BYTES // 2 * (operand >> 2) + (operand >> 1 & 1)
+            index = first[..., None] + 2 * np.arange(lanes)
+            values = gather(memories.wide_halves, tiles, index)
+        return values[..., None, :].astype(self._kind())
+
+    def _kind(self) -> Any:
+        return np.float64
+
+
+def arrange_items(start: int, size: int, shape: Sequence[int], order: Sequence[int]) -> Addresses:
+    """Items start..start + size in the order of a block."""
+    return np.arange(start, start + size).reshape(shape).transpose(order)
