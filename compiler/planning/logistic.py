@@ -11,8 +11,9 @@ from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
+from .fully_connected import FullyConnectedStep, GatherStep
 from .plan import Step
-from .pooling import IDENTITY_WORDS, RelayoutStep
+from .pooling import IDENTITY_WORDS, GlobalPoolStep, RelayoutStep
 from .refusal import Refusal
 from .vectors import BLOCK_WORDS, Blocks, is_private, require_vector
 from .wide_memory import IDENTITY_LINE
@@ -71,16 +72,26 @@ def plan_logistic(planner: PlanBuilder, op: Operator) -> None:
 def _identity(planner: PlanBuilder, op: Operator) -> tuple[int, str]:
     """(line, scratch to make it from) of the byte identity. One that a relayout made moves
     below every other transient block, so that it is still there (no scratch then)."""
-    made = [i for i, step in enumerate(planner.steps) if isinstance(step, RelayoutStep)]
-    if not made:
+    index = _relayout_before(planner)
+    if index is None:
         return IDENTITY_LINE, planner.scratch(f"{op.index} identity", IDENTITY_WORDS)
-    index = made[-1]
     step = planner.steps[index]
     assert isinstance(step, RelayoutStep)
     planner.steps[index] = replace(step, lowest_line=step.copy_line)
     line = planner.lowest_line - 1
     planner.steps[index] = replace(step, identity_line=line, lowest_line=line)
     return line, ""
+
+
+def _relayout_before(planner: PlanBuilder) -> int | None:
+    """Number of the last relayout, if only its pool and layers have run since."""
+    for index in reversed(range(len(planner.steps))):
+        step = planner.steps[index]
+        if isinstance(step, RelayoutStep):
+            return index
+        if not isinstance(step, GlobalPoolStep | GatherStep | FullyConnectedStep):
+            return None
+    return None
 
 
 LOGISTIC = Family("logistic", frozenset({"LOGISTIC"}), plan_logistic)
