@@ -101,7 +101,8 @@ class WideToNarrowSide(Side):
     def reach(self, tile: int, start: int) -> int:
         counters = self.chip.counters.tile
         room = self.waits[1].limit(counters, tile, start)
-        lines = self.waits[0].limit(counters, tile, int(self.line[start]))
+        opened = int(self.line[start - 1]) if start else 0
+        lines = self.waits[0].limit(counters, tile, opened)
         if lines < self.wide.total:
             room = min(room, int(np.searchsorted(self.line, lines)))
         return max(start, room)
