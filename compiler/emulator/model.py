@@ -93,9 +93,7 @@ class CompiledModel:
         data = self.graph.tensors[index].data
         return values[index] if data is None else np.asarray(data)
 
-    def _run_on_device(
-        self, device: Device, op: Operator, values: dict[int, Array]
-    ) -> RunResult:
+    def _run_on_device(self, device: Device, op: Operator, values: dict[int, Array]) -> RunResult:
         tensors = self.graph.tensors
         inputs = {tensors[i].name: self._value(i, values) for i in op.inputs if i >= 0}
         result = device.run(self.executables[op.index], inputs)

@@ -8,20 +8,24 @@ their products. Facts: docs/format/execution.md, "Tensor op".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..lowering.program import TensorKind
-from .memories import LINE_BYTES, Array, TileMemories, gather, rows
+from .memories import LINE_BYTES, UNITS_PER_LINE, Array, TileMemories, gather, rows
 from .streams import Addresses
 from .tensor_plan import LEVELS, Operand, TensorPlan
 
-_CHUNK_VALUES = 1 << 22
+_CHUNK_VALUES = 1 << 21
 """Operand values gathered at a time, which bounds the memory a step needs."""
 _EXACT_DEPTH = 256
 """Products of two values in [-255, 255] that float32 adds exactly."""
+_BYTE = 255
+_COMPARE_VALUES = 1 << 12
+"""Weights worth a check whether all tiles have the same."""
 
 
 class Accumulators:
@@ -75,16 +79,27 @@ class Accumulators:
         if plan.op.weight_zero_vector:
             items = arrange_items(start, size, shape, order).reshape(batches, -1)[:, 0]
             zeros = plan.zero_lines(plan.groups(items))
-        step = max(1, _CHUNK_VALUES // (len(tiles) * max(positions * 4, plan.lanes) * depth))
-        for first in range(0, batches, step):
-            part = slice(first, first + step)
-            self._multiply(
-                tiles,
-                None if source is None else source[part],
-                operand[part],
-                target[part],
-                None if zeros is None else zeros[part],
-            )
+        work = _Work(source, operand, target, zeros)
+        for part in work.pieces(len(tiles), plan.lanes, self._exact_depth(tiles, zeros)):
+            self._multiply(tiles, part)
+
+    def _exact_depth(self, tiles: Sequence[int], zeros: Addresses | None) -> int | None:
+        """Steps whose products float32 adds exactly, None if it needs float64."""
+        op, plan = self.plan.op, self.plan
+        if plan.wide_inputs or plan.operand not in (Operand.BYTES, Operand.BYTE_PLANE):
+            return None
+        if not (0 <= op.input_zero <= _BYTE and 0 <= op.weight_zero <= _BYTE):
+            return None
+        if zeros is not None:
+            vector = self._zero_points(tiles, zeros)
+            if vector.min() < 0 or vector.max() > _BYTE:
+                return None
+        return _EXACT_DEPTH // plan.inputs_per_step
+
+    def _zero_points(self, tiles: Sequence[int], lines: Addresses) -> Array:
+        """Weight zero points (tiles, batch, lanes) of wide lines."""
+        found = gather(self.memories.wide_lines, tiles, lines).view(np.int32)
+        return found[..., : self.plan.lanes]
 
     def _order(self, level: int) -> tuple[list[int], tuple[int, int, int]]:
         """(axis order, (batches, positions, depth)) of the blocks of a level."""
@@ -120,40 +135,27 @@ class Accumulators:
             return False
         return plan.wide.strides[loop] == 0
 
-    def _multiply(
-        self,
-        tiles: Sequence[int],
-        source: Addresses | None,
-        operand: Addresses,
-        target: Addresses,
-        zero_lines: Addresses | None,
-    ) -> None:
-        """Adds source (batch, position, depth) times operand (batch, depth) to target (batch,
-        position)."""
-        plan = self.plan
-        weights = self._weights(tiles, operand)
-        if zero_lines is not None:
-            lines = gather(self.memories.wide_lines, tiles, zero_lines).view(np.int32)
-            weights = weights - lines[:, :, None, None, : plan.lanes]
-        elif plan.op.weight_zero:
-            weights = weights - weights.dtype.type(plan.op.weight_zero)
+    def _multiply(self, tiles: Sequence[int], work: _Work) -> None:
+        """Adds source times operand to the accumulators of `target`."""
+        weights = self._weights(tiles, work)
         selected = rows(tiles)
-        index: Any = selected if isinstance(selected, slice) else selected[:, None, None]
-        accumulators = self.values[selected] if isinstance(selected, slice) else self.values
-        where: Any = (slice(None), target) if isinstance(selected, slice) else (index, target[None])
-        if plan.op.kind is TensorKind.MAXIMUM:
+        accumulators, where = self.values, (np.array(tiles)[:, None, None], work.target[None])
+        index: Any = where
+        if isinstance(selected, slice):
+            accumulators, index = self.values[selected], (slice(None), work.target)
+        if self.plan.op.kind is TensorKind.MAXIMUM:
             largest = weights.max(axis=(2, 3))[:, :, None]
-            accumulators[where] = np.maximum(accumulators[where], largest)
+            accumulators[index] = np.maximum(accumulators[index], largest)
             return
         tile_count, batches, depth, inputs, lanes = weights.shape
         matrix = weights.reshape(tile_count, batches, depth * inputs, lanes)
-        if source is None:
+        if work.source is None:
             sums = matrix.sum(axis=2, dtype=np.float64)[:, :, None]
         else:
-            sums = self._narrow(tiles, source, weights.dtype) @ matrix
-        accumulators[where] += sums
+            sums = self._narrow(tiles, work.source, matrix.dtype) @ matrix
+        accumulators[index] += sums
 
-    def _narrow(self, tiles: Sequence[int], source: Addresses, kind: Any) -> Array:
+    def _narrow(self, tiles: Sequence[int], source: Addresses, kind: np.dtype[Any]) -> Array:
         """The narrow operand, (tiles, batch, position, depth * inputs)."""
         plan = self.plan
         memories = self.memories
@@ -172,12 +174,28 @@ class Accumulators:
             result -= result.dtype.type(plan.op.input_zero)
         return result
 
-    def _weights(self, tiles: Sequence[int], operand: Addresses) -> Array:
-        """The wide operand, (tiles, batch, depth, inputs, lanes), float64."""
+    def _weights(self, tiles: Sequence[int], work: _Work) -> Array:
+        """The wide operand less its zero points, (tiles or 1, batch, depth, inputs, lanes)."""
+        op, plan = self.plan.op, self.plan
+        raw = self._raw_weights(tiles, work.operand)
+        if len(raw) > 1 and plan.op.kind is not TensorKind.MAXIMUM and work.source is not None:
+            first = raw[:1]
+            if raw.size > _COMPARE_VALUES and (raw[1:] == first).all():
+                raw = first
+        values = np.ascontiguousarray(raw, np.float32 if work.single else np.float64)
+        if work.zeros is not None:
+            points = self._zero_points(tiles, work.zeros)
+            return np.asarray(values - points[:, :, None, None].astype(values.dtype))
+        if op.weight_zero:
+            values -= values.dtype.type(op.weight_zero)
+        return values
+
+    def _raw_weights(self, tiles: Sequence[int], operand: Addresses) -> Array:
+        """The wide operand as stored, (tiles, batch, depth, inputs, lanes)."""
         plan, memories, lanes = self.plan, self.memories, self.plan.lanes
         if plan.operand in (Operand.BYTES, Operand.HALVES):
             units = -(-lanes // 16)
-            if units == 4 and not (operand & 3).any():
+            if units == UNITS_PER_LINE and not (operand & 3).any():
                 raw = gather(memories.wide_lines, tiles, operand >> 2)
             else:
                 raw = gather(memories.wide_units, tiles, operand[..., None] + np.arange(units))
@@ -185,20 +203,47 @@ class Accumulators:
             raw = raw[..., : 4 * lanes]
             if plan.operand is Operand.HALVES:
                 raw = raw.view(np.uint16)
-            values = raw.reshape(*raw.shape[:-1], lanes, -1)
-            return np.ascontiguousarray(values.swapaxes(-1, -2), self._kind())
+            return np.asarray(raw.reshape(*raw.shape[:-1], lanes, -1).swapaxes(-1, -2))
         if plan.operand is Operand.BYTE_PLANE:
             first = LINE_BYTES * (operand >> 2) + (operand & 3)
             index = first[..., None] + 4 * np.arange(lanes)
-            values = gather(memories.wide_bytes, tiles, index)
-        else:
-            first = LINE_BYTES // 2 * (operand >> 2) + (operand >> 1 & 1)
-            index = first[..., None] + 2 * np.arange(lanes)
-            values = gather(memories.wide_halves, tiles, index)
-        return values[..., None, :].astype(self._kind())
+            return gather(memories.wide_bytes, tiles, index)[..., None, :]
+        first = LINE_BYTES // 2 * (operand >> 2) + (operand >> 1 & 1)
+        index = first[..., None] + 2 * np.arange(lanes)
+        return gather(memories.wide_halves, tiles, index)[..., None, :]
 
-    def _kind(self) -> Any:
-        return np.float64
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """Addresses of a block: source (batch, position, depth) or None, operand (batch, depth),
+    target (batch, position) and, by batch, the lines with weight zero points or None. single:
+    float32 adds its products exactly."""
+
+    source: Addresses | None
+    operand: Addresses
+    target: Addresses
+    zeros: Addresses | None
+    single: bool = False
+
+    def pieces(self, tiles: int, lanes: int, exact_depth: int | None) -> Iterator[_Work]:
+        """The block in pieces of bounded memory."""
+        batches, positions = self.target.shape
+        depth = self.operand.shape[1]
+        deep = min(depth, exact_depth or max(1, _CHUNK_VALUES // (4 * lanes * tiles)))
+        wide = max(1, min(positions, _CHUNK_VALUES // (4 * deep * tiles)))
+        many = max(1, _CHUNK_VALUES // (4 * deep * tiles * max(wide, lanes)))
+        for b in range(0, batches, many):
+            for d in range(0, depth, deep):
+                for p in range(0, positions, wide):
+                    batch, steps = slice(b, b + many), slice(d, d + deep)
+                    place = slice(p, p + wide)
+                    yield _Work(
+                        None if self.source is None else self.source[batch, place, steps],
+                        self.operand[batch, steps],
+                        self.target[batch, place],
+                        None if self.zeros is None else self.zeros[batch],
+                        exact_depth is not None,
+                    )
 
 
 def arrange_items(start: int, size: int, shape: Sequence[int], order: Sequence[int]) -> Addresses:
