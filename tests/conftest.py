@@ -1,7 +1,9 @@
-"""What every test can use: golden text files and the switch that rewrites them."""
+"""What every test can use: golden text files, the switch that rewrites them, and the switch for
+tests that take minutes (marked `full`)."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite tests/golden from what tests get"
     )
+    parser.addoption("--full", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "full: takes minutes; runs with --full or EDGETPU_FULL=1")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full") or os.environ.get("EDGETPU_FULL") == "1":
+        return
+    for item in items:
+        if "full" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="takes minutes: run pytest --full"))
 
 
 @pytest.fixture
