@@ -79,9 +79,11 @@ class FullyConnectedStep(Step):
 
 
 def reserved_lines(headers: int) -> int:
-    """Wide lines below the top that stay free for a weight FIFO (two chunks of 32 lines) and
-    a double-buffered header with a chunk behind it; resident weights use neither."""
-    return 2 * CHUNK_LINES + 2 * headers + CHUNK_LINES
+    """Wide lines below the top that stay free for a weight FIFO (two chunks of 32 lines) and,
+    if there are header vectors, two sets of them with a chunk behind; resident weights use
+    neither."""
+    weights = 2 * CHUNK_LINES
+    return weights + 2 * headers + CHUNK_LINES if headers else weights
 
 
 def is_vector_layer(planner: PlanBuilder, op: Operator) -> bool:
