@@ -291,7 +291,7 @@ class Functional(Chip):
 
     @staticmethod
     def _keys(execution: Execution) -> set[Key]:
-        return {key for side in execution.sides or () for key in side.keys()}
+        return set().union(*(side.keys() for side in execution.sides or ()))
 
     # -- issue ---------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from .machine import Machine, load
 from .memories import TileMemories
 
 Array = NDArray[Any]
-_TYPES: dict[DataType, Any] = {
+_TYPES: dict[DataType, type[np.integer[Any]]] = {
     DataType.FIXED_POINT8: np.uint8,
     DataType.SIGNED_FIXED_POINT8: np.int8,
     DataType.FIXED_POINT16: np.uint16,
@@ -165,13 +165,13 @@ def input_bytes(executable: Executable, inputs: Mapping[str, Array]) -> dict[str
                 "an input has the wrong type or size",
                 where=where,
                 actual=f"{array.size} {array.dtype}",
-                allowed=f"{elements} {np.dtype(kind)}",
+                allowed=f"{elements} {kind}",
             )
         result[layer.name] = flip_sign(layer, array).tobytes()
     return result
 
 
-def element_type(layer: Layer) -> Any:
+def element_type(layer: Layer) -> np.dtype[Any]:
     """numpy type of a layer's elements."""
     kind = _TYPES.get(layer.data_type)
     if kind is None:
@@ -180,7 +180,7 @@ def element_type(layer: Layer) -> Any:
             where=Where(tensor=layer.name),
             actual=layer.data_type.name,
         )
-    return kind
+    return np.dtype(kind)
 
 
 def flip_sign(layer: Layer, array: Array) -> Array:
@@ -194,7 +194,7 @@ def flip_sign(layer: Layer, array: Array) -> Array:
 
 def read_output(layer: Layer, data: bytes | bytearray) -> Array:
     """An output buffer, which the chip wrote tile by tile, as an array (y, x, z)."""
-    kind = np.dtype(element_type(layer))
+    kind = element_type(layer)
     elements = np.frombuffer(bytes(data), kind, len(data) // kind.itemsize)
     if layer.layout is None or layer.y * layer.x == 1:
         places = np.arange(layer.y * layer.x * layer.z).reshape(layer.y, layer.x, layer.z)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..beagle.executable import Executable
+from ..beagle.layers import VARIABLE_SUFFIX
 from ..beagle.reader import read_custom_options, read_package
 from ..emit.outer_model import OuterModel
 from ..emit.tflite_writer import write_model
@@ -28,11 +29,13 @@ Array = NDArray[Any]
 @dataclass(frozen=True)
 class ModelResult:
     """outputs: the model's outputs by tensor name; tensors: every tensor that was computed;
-    runs: one entry for each Edge TPU operator, in order."""
+    runs: one entry for each Edge TPU operator, in order; state: the variable tensors behind
+    this run, by name."""
 
     outputs: dict[str, Array]
     tensors: dict[str, Array]
     runs: tuple[RunResult, ...]
+    state: dict[str, Array]
 
 
 class CompiledModel:
@@ -49,17 +52,37 @@ class CompiledModel:
                 options = read_custom_options(op.custom_options)
                 self.executables[op.index] = read_package(options.package).executables
 
-    def inputs(self) -> dict[str, tuple[tuple[int, ...], Any]]:
+    def inputs(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
         """(shape, numpy type) of the model's inputs by tensor name."""
         tensors = [self.graph.tensors[index] for index in self.graph.inputs]
         return {t.name: (t.shape, np.dtype(STORED_TYPES[t.type][0])) for t in tensors}
 
-    def run(self, inputs: Mapping[str, Array], device: Device | None = None) -> ModelResult:
-        """Run once; `inputs` by tensor name, in the shape and type of the tensor."""
+    def initial_state(self) -> dict[str, Array]:
+        """Variable tensors as the interpreter starts them: real value zero."""
+        state = {}
+        for tensor in self.graph.tensors:
+            if tensor.is_variable:
+                zero = tensor.quantization.zero_points[0] if tensor.quantization else 0
+                kind = STORED_TYPES[tensor.type][0]
+                state[tensor.name] = np.full(tensor.shape, zero, kind)
+        return state
+
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        device: Device | None = None,
+        state: Mapping[str, Array] | None = None,
+    ) -> ModelResult:
+        """Run once; `inputs` by tensor name, in the shape and type of the tensor. state: that of
+        the run before (`ModelResult.state`) for models that keep one."""
         device = device or Device()
+        named_state = {**self.initial_state(), **(state or {})}
         values: dict[int, Array] = {}
         for index in self.graph.inputs:
             values[index] = self._input(index, inputs)
+        for tensor in self.graph.tensors:
+            if tensor.is_variable:
+                values[tensor.index] = named_state[tensor.name]
         runs = []
         for op in self.graph.operators:
             if op.index in self.executables:
@@ -71,7 +94,8 @@ class CompiledModel:
             self.graph.tensors[index].name: self._value(index, values)
             for index in self.graph.outputs
         }
-        return ModelResult(outputs, named, tuple(runs))
+        variables = {name: named[name] for name in named_state}
+        return ModelResult(outputs, named, tuple(runs), variables)
 
     def _input(self, index: int, inputs: Mapping[str, Array]) -> Array:
         tensor = self.graph.tensors[index]
@@ -90,8 +114,14 @@ class CompiledModel:
         return np.ascontiguousarray(array).reshape(tensor.shape)
 
     def _value(self, index: int, values: Mapping[int, Array]) -> Array:
-        data = self.graph.tensors[index].data
-        return values[index] if data is None else np.asarray(data)
+        if index in values:
+            return values[index]
+        tensor = self.graph.tensors[index]
+        if tensor.data is None:
+            raise EmulationError(
+                "a tensor is read before it is written", where=Where(tensor=tensor.name)
+            )
+        return np.asarray(tensor.data)
 
     def _run_on_device(self, device: Device, op: Operator, values: dict[int, Array]) -> RunResult:
         tensors = self.graph.tensors
@@ -105,6 +135,10 @@ class CompiledModel:
                     "the executable has no such output", where=Where(tensor=tensor.name)
                 )
             values[index] = output.reshape(tensor.shape)
+        for index in op.inputs:
+            output = result.outputs.get(f"{tensors[index].name}{VARIABLE_SUFFIX}")
+            if tensors[index].is_variable and output is not None:
+                values[index] = output.reshape(tensors[index].shape)
         return result
 
     def _run_on_cpu(self, op: Operator, values: dict[int, Array]) -> None:
@@ -151,7 +185,7 @@ def random_inputs(model: CompiledModel, seed: int = 0) -> dict[str, Array]:
     return {name: _random(generator, *wanted) for name, wanted in model.inputs().items()}
 
 
-def _random(generator: np.random.Generator, shape: tuple[int, ...], kind: Any) -> Array:
+def _random(generator: np.random.Generator, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
     if np.issubdtype(kind, np.integer):
         limits = np.iinfo(kind)
         return generator.integers(limits.min, limits.max, shape, dtype=kind, endpoint=True)

@@ -59,7 +59,7 @@ class LookupTable:
             positive = np.maximum(values, np.float32(1e-30))
             exponent = (np.frexp(positive)[1] - 1) // 2
             mantissa = np.ldexp(values, -2 * exponent).astype(np.float32)
-            return np.ldexp(self.polynomial(mantissa), -exponent).astype(np.float32)
+            return np.asarray(np.ldexp(self.polynomial(mantissa), -exponent), np.float32)
         if self.odd:
             return (self.polynomial(np.abs(values)) * np.sign(values)).astype(np.float32)
         return self.polynomial(values)

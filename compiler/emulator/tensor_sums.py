@@ -169,10 +169,10 @@ class Accumulators:
         else:
             bytes_of = source[..., None] + np.arange(plan.inputs_per_step)
             values = gather(memories.narrow_bytes, tiles, bytes_of)
-        result: Array = values.reshape(shape).astype(kind)
+        result = values.reshape(shape).astype(kind)
         if plan.op.input_zero:
-            result -= result.dtype.type(plan.op.input_zero)
-        return result
+            np.subtract(result, plan.op.input_zero, out=result)
+        return np.asarray(result)
 
     def _weights(self, tiles: Sequence[int], work: _Work) -> Array:
         """The wide operand less its zero points, (tiles or 1, batch, depth, inputs, lanes)."""
