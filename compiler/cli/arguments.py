@@ -73,9 +73,35 @@ OPTIONS = (
     ),
     Option(
         "",
+        "cache_priority",
+        "rule",
+        "What several models keep on the chip if not everything fits: size, the longest layers "
+        "of all (default); order, those of the first model, then of the second, and so on.",
+    ),
+    Option(
+        "",
+        "optimize_order",
+        "",
+        "Cache by order, in the order of the models that streams least.",
+    ),
+    Option(
+        "",
+        "weights",
+        "numbers",
+        "For --optimize_order: how often a second each model runs, separated by commas.",
+    ),
+    Option(
+        "",
         "report",
         "format",
         "Also write a manifest beside the compiled model; json is the one format.",
+    ),
+    Option(
+        "",
+        "config",
+        "file",
+        "Compile what an edgetpu.yaml declares: all of it, or the models, groups and pipelines "
+        "whose names follow.",
     ),
     Option(
         "",

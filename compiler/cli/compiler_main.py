@@ -11,9 +11,11 @@ from ..options import (
     CompileOptions,
     Request,
     parse_count,
+    parse_priority,
     parse_release,
     parse_runtime,
     parse_segments,
+    parse_weights,
 )
 from . import arguments
 
@@ -53,6 +55,8 @@ def request(args: arguments.Arguments) -> Request:
             release=parse_release(args.get("emulate_release", "16.0")),
             min_runtime=parse_runtime(runtime) if args.has("min_runtime_version") else None,
             all_subgraphs=args.has("enable_multiple_subgraphs"),
+            by_order=parse_priority(args.get("cache_priority", "size")),
+            weights=_weights(args),
         ),
         intermediate_tensors=args.get("intermediate_tensors"),
         segments=parse_segments(args.get("num_segments", "1")),
@@ -63,6 +67,14 @@ def request(args: arguments.Arguments) -> Request:
     )
 
 
+def _weights(args: arguments.Arguments) -> tuple[float, ...] | None:
+    if args.has("optimize_order"):
+        return parse_weights(args.get("weights")) if args.has("weights") else ()
+    if args.has("weights"):
+        raise OptionError("--weights needs --optimize_order")
+    return None
+
+
 def _run(args: arguments.Arguments) -> int:
     if args.has("version"):
         print(texts.VERSION_LINE)
@@ -71,6 +83,8 @@ def _run(args: arguments.Arguments) -> int:
         print(f"{texts.VERSION_LINE}\n\n{arguments.help_text()}", end="")
         return 0
     wanted = request(args)
+    if args.has("config"):
+        return _configured(args.get("config"), wanted)
     wanted.verify()
     if args.has("dump-ir"):
         return _dump(args.get("dump-ir"), wanted)
@@ -79,6 +93,12 @@ def _run(args: arguments.Arguments) -> int:
     from ..session import Session  # noqa: PLC0415 - keeps --version fast
 
     return Session(wanted, lambda text: print(text, flush=True)).run()
+
+
+def _configured(file: str, wanted: Request) -> int:
+    from ..config.command import run  # noqa: PLC0415 - keeps --version fast
+
+    return run(file, wanted, lambda text: print(text, flush=True))
 
 
 def _dump(level: str, wanted: Request) -> int:

@@ -12,9 +12,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import instructions_page
+from ..config.json_schema import schema_text
+from . import config_page, instructions_page
 
 PAGES: dict[str, Callable[[], str]] = {
+    "docs/edgetpu.schema.json": schema_text,
+    "docs/edgetpu_yaml.md": config_page.page,
     "docs/format/instructions.md": instructions_page.page,
 }
 """Path of a page below the repository's root -> what it says."""
