@@ -150,6 +150,7 @@ def compile_package(
         program.parameters,
         token=token if caching else 0,
         border=border_layers(graph, subset.inputs(graph), subset.outputs(graph)),
+        activation_names=[graph.tensors[index].name for index in program.activations],
     )
     loader = None
     if caching:

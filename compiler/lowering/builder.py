@@ -204,5 +204,16 @@ class ProgramBuilder:
         self.wait_tiles()
         self.producer_a = self.producer_b = 0
 
-    def program(self, *, caching: bool = False, parameters: bytes = b"") -> Program:
-        return Program(tuple(self.instructions), caching=caching, parameters=parameters)
+    def program(
+        self,
+        *,
+        caching: bool = False,
+        parameters: bytes = b"",
+        activations: tuple[int, ...] = (),
+    ) -> Program:
+        return Program(
+            tuple(self.instructions),
+            caching=caching,
+            parameters=parameters,
+            activations=activations,
+        )

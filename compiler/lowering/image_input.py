@@ -202,7 +202,7 @@ def _gather(
 def _start_feed(lowering: Lowering, step: ImageInputStep) -> None:
     """Ask the host for the picture; the feed buffer is empty."""
     program = lowering.program
-    program.load_base()
+    lowering.load_base(step)
     for flag, value in ((ScalarFlag.AVDATA_INFEED, FEED_CREDITS), (ScalarFlag.AVDATA_POP, 0)):
         lowering.add(ScalarFence(flags=1 << flag, value=value, units=RING_AND_FEED))
     items = -(-step.size // ITEM_BYTES)

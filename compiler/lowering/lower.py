@@ -29,6 +29,7 @@ class Lowering:
         self.program = ProgramBuilder(plan.release)
         self.host = HostStream(self.program)
         self.sync = SyncState()
+        self.activations: list[int] = []
 
     def add(self, instruction: Instruction) -> None:
         self.program.add(instruction)
@@ -43,6 +44,11 @@ class Lowering:
     def placement(self, index: int) -> tuple[Piece, ...]:
         """Where segment `index` lives in wide memory."""
         return self.plan.placement[index]
+
+    def load_base(self, step: Step) -> None:
+        """Base address of the tensor that the step moves between host and chip."""
+        self.activations.append(step.border)
+        self.program.load_base()
 
     def reset(self) -> None:
         """All units idle, then every counter back to zero."""
@@ -70,7 +76,9 @@ def lower(plan: Plan) -> Program:
             lowering.restart()
         _lowering_of(LOWERINGS, step)(lowering, step)
     lowering.program.end()
-    return lowering.program.program(parameters=bytes(lowering.host.parameters))
+    return lowering.program.program(
+        parameters=bytes(lowering.host.parameters), activations=tuple(lowering.activations)
+    )
 
 
 def _lowering_of(lowerings: Mapping[type[Step], StepLowering], step: Step) -> StepLowering:

@@ -20,7 +20,7 @@ def lower_map_output(lowering: Lowering, step: MapOutputStep) -> None:
     """Send one map to the host."""
     program = lowering.program
     program.barrier()
-    program.load_base()
+    lowering.load_base(step)
     program.address_from_base()
     for rectangle in step.rectangles:
         lowering.add(_pack(lowering, step, rectangle))

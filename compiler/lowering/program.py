@@ -440,12 +440,14 @@ class Program:
     their tile instructions in a space of their own (top bit of the sequence id).
     `chunk_starts` holds the instruction indices at which a new chunk begins, ascending,
     without the leading 0. `parameters` is what the host sends during each run, in 64-byte
-    rows at the offsets of the program's descriptors (empty in disassembled programs)."""
+    rows at the offsets of the program's descriptors, `activations` the graph's tensors whose
+    base addresses it loads, in order (both empty in disassembled programs)."""
 
     instructions: tuple[Instruction, ...]
     caching: bool = False
     chunk_starts: tuple[int, ...] = ()
     parameters: bytes = b""
+    activations: tuple[int, ...] = ()
 
     def text(self) -> str:
         """The level's printed form (`--dump-ir=program`)."""

@@ -52,7 +52,7 @@ def lower_vector_input(lowering: Lowering, step: VectorInputStep) -> None:
     """Feed the bytes in; each tile row takes 256 of them and each tile keeps its 64."""
     program = lowering.program
     lowering.fence_unit(Unit.NARROW_TO_WIDE)
-    program.load_base()
+    lowering.load_base(step)
     lowering.add(ScalarFence(flags=4, value=FEED_CREDIT, units=RING_AND_FEED))
     lowering.add(ScalarFence(flags=1, units=RING_AND_FEED))
     units = step.size // INPUT_UNIT
@@ -140,7 +140,7 @@ def lower_vector_output(lowering: Lowering, step: VectorOutputStep) -> None:
     """Every tile stores its block as a line; lines leave in tile order."""
     program = lowering.program
     program.barrier()
-    program.load_base()
+    lowering.load_base(step)
     program.address_from_base()
     source = lowering.address(step.input) + step.offset
     for tiles, count in step.blocks.groups():

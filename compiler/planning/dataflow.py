@@ -77,6 +77,10 @@ class Dataflow:
     def producer(self, tensor: int) -> Operator | None:
         return self.producers.get(self.source(tensor))
 
+    def output_name(self, tensor: int) -> int:
+        """The output (as the graph names it) whose bytes `tensor` (a source) holds; -1: none."""
+        return next((t for t in self.outputs if self.source(t) == tensor), -1)
+
     def is_output(self, tensor: int) -> bool:
         return any(self.source(t) == tensor for t in self.outputs)
 

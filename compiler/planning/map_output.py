@@ -84,6 +84,7 @@ def plan_map_output(planner: PlanBuilder, tensor: int) -> None:
     line = WIDE_LINES - FIFO_LINES
     planner.add(
         MapOutputStep(
+            border=planner.dataflow.output_name(tensor),
             lowest_line=line,
             size=8 * -(-sum(words.values()) // ITEM_WORDS),
             input=layout,

@@ -81,11 +81,13 @@ class Piece:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of the program. `ops`: the source operators it computes; `segments`: indices
-    into `Plan.segments`; `lowest_line`: the lowest wide line of its transient blocks."""
+    into `Plan.segments`; `lowest_line`: the lowest wide line of its transient blocks; `border`:
+    the graph's tensor that the step moves between host and chip, -1 if none."""
 
     ops: tuple[int, ...] = ()
     segments: tuple[int, ...] = ()
     lowest_line: int = WIDE_LINES
+    border: int = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

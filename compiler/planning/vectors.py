@@ -145,6 +145,7 @@ def plan_vector_input(planner: PlanBuilder, tensor: int) -> None:
     planner.layouts[source] = VectorLayout(Blocks(-(-size // 4)), output, from_host=True)
     planner.add(
         VectorInputStep(
+            border=tensor,
             size=size,
             output=output,
             fifo_line=fifo_line,
@@ -162,6 +163,7 @@ def plan_vector_output(planner: PlanBuilder, tensor: int) -> None:
     fifo_line = WIDE_LINES - OUTPUT_FIFO_LINES
     planner.add(
         VectorOutputStep(
+            border=planner.dataflow.output_name(tensor),
             blocks=layout.blocks,
             input=planner.keep(layout.buffer),
             offset=layout.offset,
