@@ -7,8 +7,7 @@ lies outside the picture is filled by the tile at its edge. Facts: docs/format/t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..fast_dataclass import dataclass
 from ..lowering.program import Direction
 from .map_layout import MapAxis, MapLayout
 from .tiling import GRID, Interval, length, overlap

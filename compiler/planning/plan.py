@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..errors import InternalError
+from ..fast_dataclass import dataclass
 from ..release import Release
 
 TILES = 16

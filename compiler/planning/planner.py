@@ -8,8 +8,8 @@ right behind the operator that makes it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph, Operator
 from ..release import RELEASE_16, Release
 from .builder import PlanBuilder
