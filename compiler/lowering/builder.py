@@ -95,10 +95,10 @@ class ProgramBuilder:
         self.move_immediate(high)
         self.move_immediate(low)
 
-    def address_from_base(self) -> None:
-        """(r4:r5) = base address of the activation loaded last."""
+    def address_from_base(self, offset: int = 0) -> None:
+        """(r4:r5) = base address of the activation loaded last, + `offset` bytes."""
         high, low = self._base_registers()
-        self.copy_address(low, high, 5, 4, 6)
+        self.copy_address(low, high, 5, 4, 6, offset=offset)
 
     def parameter_address(self, offset: int) -> None:
         """(r4:r5) = parameter base + `offset` bytes."""

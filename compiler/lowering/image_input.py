@@ -1,13 +1,14 @@
 """Lowering of the image input.
 
 Reads `ImageInputStep`s. Facts: docs/format/convolution.md, "Image input". The stream of a tile
-row goes through a wide FIFO of two rows into two row slots of narrow memory, and from there,
-times an identity matrix, into the interior of the first map; the last row waits for a fence.
+row goes through a wide FIFO of two rows into two slots of narrow memory, each for a group of
+rows, and from there, times an identity matrix, into the interior of the first map; the last
+group waits for a fence.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..planning.image import ImageInputStep, Interior, Scatter
 from .builder import RING_AND_FEED, TAG_INPUT
@@ -51,17 +52,13 @@ DROP_ONCE = 0b11
 def lower_image_input(lowering: Lowering, step: ImageInputStep) -> None:
     """Bring one picture in."""
     _write_identity(lowering, step)
-    rows = max(interior.rows for interior in step.interiors)
-    for interior in step.interiors:
-        if interior.rows > 1:
-            lowering.add(_copy(lowering, step, interior, last=False))
+    _add_copies(lowering, step, last=False)
     _start_feed(lowering, step)
-    if rows > 2:
+    if max(step.groups(interior.rows) for interior in step.interiors) > 2:
         lowering.add(TileFence(flags=1 << Flag.WIDE_TO_NARROW))
     _scatter(lowering, step)
     lowering.program.idle()
-    for interior in step.interiors:
-        lowering.add(_copy(lowering, step, interior, last=True))
+    _add_copies(lowering, step, last=True)
     lowering.reset()
 
 
@@ -106,55 +103,71 @@ def _write_identity(lowering: Lowering, step: ImageInputStep) -> None:
     lowering.fence_unit(Unit.NARROW_TO_WIDE)
 
 
-def _copy(lowering: Lowering, step: ImageInputStep, interior: Interior, *, last: bool) -> TensorOp:
-    """Row slots -> interior of the map: all rows but the last, or the last one."""
-    first = interior.rows - 1 if last else 0
-    count = 1 if last else interior.rows - 1
-    before = first * step.row_words
+def _add_copies(lowering: Lowering, step: ImageInputStep, *, last: bool) -> None:
+    """Slots -> interior of the map: all groups but the last, or the last one."""
+    for interior in step.interiors:
+        groups = step.groups(interior.rows)
+        if last or groups > 1:
+            lowering.add(_copy(lowering, step, interior, groups, last=last))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What one copy takes: `groups` groups of `rows` rows, from slot address `slot` (words) to
+    map address `target` (words)."""
+
+    groups: int
+    rows: int
+    slot: int
+    target: int
+
+    def again(self, stride: int = 0) -> tuple[tuple[int, int], ...]:
+        """The loop over the groups, left out for a single one."""
+        return ((self.groups, stride),) if self.groups > 1 else ()
+
+
+def _copy(
+    lowering: Lowering, step: ImageInputStep, interior: Interior, groups: int, *, last: bool
+) -> TensorOp:
+    first = groups - 1 if last else 0
+    before = first * step.group_words
     op = TensorOp(
         tiles=interior.tiles,
         waits=(
             Wait(
                 Flag.WIDE_TO_NARROW,
                 3,
-                before + (interior.own_words if last else step.row_words),
-                step.row_words,
+                before + (interior.own_words if last else step.group_words),
+                step.group_words,
             ),
         ),
     )
-    slot = lowering.address(step.staging_buffer) + first % 2 * step.slot_words
-    target = lowering.address(step.output_buffer) + interior.offset + first * interior.row_words
-    if step.by_channel:
-        byte = slot * WORD_BYTES + interior.byte
-        op = _gather(op, step, interior, count=count, byte=byte, target=target)
-    else:
-        op = _copy_words(op, step, interior, count=count, slot=slot, target=target)
-    return copying(op)
+    done = first * step.group_rows
+    rows = _Rows(
+        groups=1 if last else groups - 1,
+        rows=interior.rows - done if last else step.group_rows,
+        slot=lowering.address(step.staging_buffer) + first % 2 * step.slot_words,
+        target=lowering.address(step.output_buffer) + interior.offset + done * interior.row_words,
+    )
+    return copying((_gather if step.by_channel else _copy_words)(op, step, interior, rows))
 
 
-def _repeat(count: int, stride: int = 0) -> tuple[tuple[int, int], ...]:
-    """The row loop: left out for a single row."""
-    return ((count, stride),) if count > 1 else ()
-
-
-def _copy_words(
-    op: TensorOp, step: ImageInputStep, interior: Interior, *, count: int, slot: int, target: int
-) -> TensorOp:
+def _copy_words(op: TensorOp, step: ImageInputStep, interior: Interior, rows: _Rows) -> TensorOp:
     """Pixels of whole words: word by word, pixel by pixel, row by row."""
     pixel, columns = step.channels // WORD_BYTES, interior.columns
-    rows = _repeat(count)
-    idle = ((pixel, 0), (1, 0), (columns, 0), *rows)
+    again = rows.again()
+    idle = ((pixel, 0), (1, 0), (columns, 0), *again)
     return replace(
         op,
-        loops=(1, pixel, columns, *(loop for loop, _ in rows)),
+        loops=(1, pixel, columns, *(loop for loop, _ in again)),
         narrow_in=Nest(
-            slot, ((pixel, 1), (columns, pixel), *rows), 0b11, 2, step.slot_words
+            rows.slot, ((pixel, 1), (columns, pixel), *again), 0b11, 2, step.slot_words
         ).scaled(WORD_BYTES),
         narrow_out=stream(
-            target,
+            rows.target,
             (pixel, 1),
             (columns, pixel),
-            (count, interior.row_words),
+            (rows.groups, interior.row_words),
             (1, interior.map_words),
         ).scaled(WORD_BYTES),
         wide=Nest(step.identity_line * 4, idle),
@@ -164,39 +177,50 @@ def _copy_words(
     )
 
 
-def _gather(
-    op: TensorOp, step: ImageInputStep, interior: Interior, *, count: int, byte: int, target: int
-) -> TensorOp:
+def _gather(op: TensorOp, step: ImageInputStep, interior: Interior, rows: _Rows) -> TensorOp:
     """Pixels of fewer than four bytes: byte c times row c of the identity, summed into one
-    word a pixel. `byte`: byte address of the first."""
+    word a pixel."""
     channels, columns = step.channels, interior.columns
-    rows = _repeat(count)
+    count = rows.rows * rows.groups
+    again = ((count, 0),) if count > 1 else ()
     return replace(
         op,
-        loops=(channels, columns, *((1, count) if count > 1 else ())),
+        loops=(channels, columns, *_loops(rows)),
         narrow_in=Nest(
-            byte,
-            ((channels, 1), (columns, channels), (1, step.row_words * WORD_BYTES), *rows),
+            rows.slot * WORD_BYTES + interior.byte,
+            (
+                (channels, 1),
+                (columns, channels),
+                (rows.rows, step.row_bytes),
+                *rows.again(),
+            ),
             0b111,
             3,
             step.slot_words * WORD_BYTES,
         ),
         narrow_out=stream(
-            target,
+            rows.target,
             (1, 1),
             (columns, 1),
-            (1, interior.row_words),
-            *_repeat(count, interior.row_words),
+            (rows.rows, interior.row_words),
+            *rows.again(rows.rows * interior.row_words),
             (1, interior.map_words),
         ).scaled(WORD_BYTES),
-        wide=Nest(step.identity_line * 4, ((channels, 1), (columns, 0), *rows), 1),
-        partial=Nest(0, ((channels, int(channels == 1)), (columns, 0), *rows), 0, 1, 4),
+        wide=Nest(step.identity_line * 4, ((channels, 1), (columns, 0), *again), 1),
+        partial=Nest(0, ((channels, int(channels == 1)), (columns, 0), *again), 0, 1, 4),
         signal_output=3,
         group_level=3,
         reduced=1,
         raw=1,
         byte_slices=BYTE_SLICES,
     )
+
+
+def _loops(rows: _Rows) -> tuple[int, ...]:
+    """Rows of a group and groups: both if there are several groups, none for a single row."""
+    if rows.groups > 1:
+        return rows.rows, rows.groups
+    return (rows.rows,) if rows.rows > 1 else ()
 
 
 def _start_feed(lowering: Lowering, step: ImageInputStep) -> None:
@@ -214,7 +238,7 @@ def _start_feed(lowering: Lowering, step: ImageInputStep) -> None:
             wait=Wait(ScalarFlag.AVDATA_INFEED, 0, 0),
         )
     )
-    program.address_from_base()
+    program.address_from_base(step.host_offset)
     program.address_to_descriptor()
     program.fire(items * ITEM_BYTES, TAG_INPUT)
 
@@ -225,7 +249,7 @@ def _turns(first: int, items: int, *, always: bool = False) -> Nest:
     turns, rest = -(-items // FEED_ITEMS), items % FEED_ITEMS
     levels = ((FEED_ITEMS, 1), (turns, 0)) if always or turns > 1 else ((FEED_ITEMS, 1),)
     tail = Tail(rest, 1, FEED_ITEMS - rest) if rest else None
-    return Nest(first, levels, 1, 1, FEED_ITEMS, tail)
+    return Nest(first % (2 * FEED_ITEMS), levels, 1, 1, FEED_ITEMS, tail)
 
 
 def _scatter(lowering: Lowering, step: ImageInputStep) -> None:
@@ -273,20 +297,21 @@ def _chunks(step: ImageInputStep, lines: int) -> Nest:
 
 
 def _keep_columns(step: ImageInputStep, scatter: Scatter, staging: int) -> WideToNarrow:
-    """Whole rows into the two row slots, turned so that the tile's own columns come first:
-    what lies in front of them in the first row is dropped, so every slot ends with the words
-    in front of the next row's."""
-    first, row = scatter.first_word, step.row_words
+    """Whole groups of rows into the two slots, turned so that the tile's own columns come
+    first: what lies in front of them in the first row is dropped, so every slot ends with the
+    words in front of the next group's."""
+    slot = step.group_words
+    turns, rest = -(-scatter.words // slot), scatter.words % slot
     op = WideToNarrow(
         tiles=scatter.tiles,
         wide=_chunks(step, scatter.lines),
         narrow=Nest(
             staging,
-            ((row, 1), (scatter.rows, 0)),
+            ((slot, 1), (turns, 0)),
             1,
             1,
             step.slot_words,
-            Tail(row - first, 1, first) if first else None,
+            Tail(rest, 1, slot - rest) if rest else None,
         ),
         signal=0,
         waits=(

@@ -4,20 +4,22 @@ Reads the Graph level through the planner, adds an `ImageInputStep`. Facts:
 docs/format/convolution.md, "Image input".
 
 The four tiles of a tile row receive the same bytes; a tile drops what lies in front of its own
-columns, so that each row slot of its staging buffer starts with them, and a tensor op copies
-them into the interior of the first map. The last row is copied by a second op.
+columns, so that each slot of its staging buffer starts with them, and a tensor op copies them
+into the interior of the first map. A slot holds a group of rows: as many as together are whole
+words. The last group, which may have fewer rows, is copied by a second op.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import gcd
 
 from .builder import PlanBuilder
 from .family import Border
 from .map_layout import MapLayout
 from .plan import WIDE_LINES, Step
 from .refusal import Refusal
-from .tiling import GRID, length
+from .tiling import GRID, length, tiles_of
 from .wide_memory import stack_blocks
 
 LINE_BYTES = 256
@@ -32,13 +34,13 @@ IDENTITY_WORDS = 4
 @dataclass(frozen=True, slots=True)
 class TileRowFeed:
     """One tile row's part of the picture. `rows`: pixel rows; `first_item`, `items`: its run of
-    8-byte items in the host stream; `skip_words`: words of the first item that belong to the
+    8-byte items in the host stream; `skip_bytes`: bytes of the first item that belong to the
     row above; `tiles`: those of the tile row that own pixels."""
 
     rows: int
     first_item: int
     items: int
-    skip_words: int
+    skip_bytes: int
     tiles: int
 
     @property
@@ -50,19 +52,19 @@ class TileRowFeed:
 @dataclass(frozen=True, slots=True)
 class Scatter:
     """Tiles that cut the same columns out of equally many rows, `lines` wide lines of them:
-    `skip_words` words in front of the first own one, `first_word` of them in its own row."""
+    `skip_words` words in front of the first own one, then `words` words into the slots."""
 
     lines: int
-    rows: int
     skip_words: int
-    first_word: int
+    words: int
     tiles: int
 
 
 @dataclass(frozen=True, slots=True)
 class Interior:
     """Tiles whose own pixels go to the same place of an equal map. `byte`: first own byte of a
-    staging slot; `own_words`: words from the slot's start that hold own bytes."""
+    staging slot; `own_words`: words from the slot's start to the last own byte of the last
+    group of rows."""
 
     rows: int
     columns: int
@@ -76,13 +78,16 @@ class Interior:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInputStep(Step):
-    """One picture, `row_words` words a row; `slot_words`: words of a staging slot (two of
-    them); `chunk_lines`: wide lines that one row takes; `by_channel`: pixels are fewer than four
-    bytes and are gathered byte by byte."""
+    """One picture, `row_bytes` bytes a row; `group_rows`: rows that together are whole words,
+    `slot_words`: words of a staging slot (two of them), each for a group; `chunk_lines`: wide
+    lines that one row takes; `by_channel`: pixels are fewer than four bytes and are gathered
+    byte by byte. `size` bytes are sent, those from `host_offset` of the picture on."""
 
     size: int
+    host_offset: int
     channels: int
-    row_words: int
+    row_bytes: int
+    group_rows: int
     slot_words: int
     chunk_lines: int
     by_channel: bool
@@ -96,6 +101,15 @@ class ImageInputStep(Step):
     scatters: tuple[Scatter, ...]
     interiors: tuple[Interior, ...]
 
+    @property
+    def group_words(self) -> int:
+        """Words of a whole group of rows."""
+        return self.group_rows * self.row_bytes // WORD_BYTES
+
+    def groups(self, rows: int) -> int:
+        """Groups that `rows` rows make, the last one perhaps in part."""
+        return -(-rows // self.group_rows)
+
 
 def accepts_image(planner: PlanBuilder, tensor: int) -> bool:
     """A picture of more than one pixel."""
@@ -108,61 +122,61 @@ def accepts_image(planner: PlanBuilder, tensor: int) -> bool:
 
 def plan_image_input(planner: PlanBuilder, tensor: int) -> None:
     """Add the step that brings a picture in."""
-    height, width, channels = planner.map_shape(tensor)
     _check(planner, tensor)
-    layout = planner.lay_out_map(tensor)
+    planner.add(image_step(planner, tensor, planner.lay_out_map(tensor)))
+
+
+def image_step(planner: PlanBuilder, tensor: int, layout: MapLayout) -> ImageInputStep:
+    """The step that brings the rows of `layout` in, and its buffers."""
+    _, width, channels = planner.map_shape(tensor)
     row_bytes = width * channels
+    group = WORD_BYTES // gcd(WORD_BYTES, row_bytes)
     by_channel = channels % WORD_BYTES != 0
-    slot = max(MIN_SLOT_WORDS, row_bytes // WORD_BYTES)
+    slot = max(MIN_SLOT_WORDS, group * row_bytes // WORD_BYTES)
     chunk = -(-row_bytes // LINE_BYTES)
     lines = stack_blocks(
         WIDE_LINES, {"identity": 2 if by_channel else 1, "fifo": max(2 * chunk, 2)}
     )
-    feeds = _feeds(layout, row_bytes)
+    first_byte = layout.rows.low * row_bytes
+    host_offset = first_byte - first_byte % ITEM_BYTES
+    feeds = _feeds(layout, row_bytes, host_offset)
     identity_words = IDENTITY_WORDS + (MIN_SLOT_WORDS if by_channel else 0)
-    planner.add(
-        ImageInputStep(
-            lowest_line=min(lines.values()),
-            size=height * row_bytes,
-            channels=channels,
-            row_words=row_bytes // WORD_BYTES,
-            slot_words=slot,
-            chunk_lines=chunk,
-            by_channel=by_channel,
-            output=layout,
-            output_buffer=planner.produce(tensor, layout.words),
-            staging_buffer=planner.scratch(f"staging {tensor}", 2 * slot),
-            identity_buffer=planner.scratch(f"image identity {tensor}", identity_words),
-            identity_line=lines["identity"],
-            fifo_line=lines["fifo"],
-            feeds=feeds,
-            scatters=_scatters(layout, feeds, channels),
-            interiors=_interiors(layout, channels),
-        )
+    return ImageInputStep(
+        lowest_line=min(lines.values()),
+        size=layout.rows.high * row_bytes - host_offset,
+        host_offset=host_offset,
+        channels=channels,
+        row_bytes=row_bytes,
+        group_rows=group,
+        slot_words=slot,
+        chunk_lines=chunk,
+        by_channel=by_channel,
+        output=layout,
+        output_buffer=planner.produce(tensor, layout.words),
+        staging_buffer=planner.scratch(f"staging {tensor}", 2 * slot),
+        identity_buffer=planner.scratch(f"image identity {tensor}", identity_words),
+        identity_line=lines["identity"],
+        fifo_line=lines["fifo"],
+        feeds=feeds,
+        scatters=_scatters(layout, feeds, row_bytes, group, channels),
+        interiors=_interiors(layout, feeds, row_bytes, group, channels),
     )
 
 
 def _check(planner: PlanBuilder, tensor: int) -> None:
-    _, width, channels = planner.map_shape(tensor)
+    _, _, channels = planner.map_shape(tensor)
     if channels % WORD_BYTES and channels > WORD_BYTES:
         raise Refusal(
             None, "channels of an input picture", actual=channels, allowed="1..4 or a multiple of 4"
         )
-    if width * channels % WORD_BYTES:
-        raise Refusal(
-            None,
-            "bytes of an input picture's row",
-            actual=width * channels,
-            allowed="a multiple of 4",
-        )
 
 
-def _feeds(layout: MapLayout, row_bytes: int) -> tuple[TileRowFeed, ...]:
+def _feeds(layout: MapLayout, row_bytes: int, host_offset: int) -> tuple[TileRowFeed, ...]:
     feeds = []
     for number, (first, end) in enumerate(layout.rows.own):
         if first == end:
             continue
-        start, stop = first * row_bytes, end * row_bytes
+        start, stop = first * row_bytes - host_offset, end * row_bytes - host_offset
         item = start // ITEM_BYTES
         columns = layout.columns.own
         tiles = sum(1 << GRID * number + c for c in range(GRID) if length(columns[c]))
@@ -171,7 +185,7 @@ def _feeds(layout: MapLayout, row_bytes: int) -> tuple[TileRowFeed, ...]:
                 rows=end - first,
                 first_item=item,
                 items=-(-stop // ITEM_BYTES) - item,
-                skip_words=start % ITEM_BYTES // WORD_BYTES,
+                skip_bytes=start % ITEM_BYTES,
                 tiles=tiles,
             )
         )
@@ -179,40 +193,44 @@ def _feeds(layout: MapLayout, row_bytes: int) -> tuple[TileRowFeed, ...]:
 
 
 def _scatters(
-    layout: MapLayout, feeds: tuple[TileRowFeed, ...], channels: int
+    layout: MapLayout, feeds: tuple[TileRowFeed, ...], row_bytes: int, group: int, channels: int
 ) -> tuple[Scatter, ...]:
-    """Column by column, then tile rows of equal height together."""
-    masks: dict[tuple[int, int, int, int, int], int] = {}
+    """Column by column, then tile rows of equal height together. The slots take all words that
+    come, but not more than one group in excess, which no tensor op would make room for."""
+    masks: dict[tuple[int, int, int, int], int] = {}
     for column, own in enumerate(layout.columns.own):
-        first_word = own[0] * channels // WORD_BYTES
         for feed in feeds:
             tiles = feed.tiles & 0x1111 << column
             if tiles:
-                skip = feed.skip_words + first_word
-                key = (column, feed.lines, feed.rows, skip, first_word)
+                skip = (feed.skip_bytes + own[0] * channels) // WORD_BYTES
+                room = (-(-feed.rows // group) + 1) * group * row_bytes // WORD_BYTES
+                words = min(feed.lines * MIN_SLOT_WORDS - skip, room)
+                key = (column, feed.lines, skip, words)
                 masks[key] = masks.get(key, 0) | tiles
     return tuple(Scatter(*key[1:], tiles=mask) for key, mask in masks.items())
 
 
-def _interiors(layout: MapLayout, channels: int) -> tuple[Interior, ...]:
+def _interiors(
+    layout: MapLayout, feeds: tuple[TileRowFeed, ...], row_bytes: int, group: int, channels: int
+) -> tuple[Interior, ...]:
     masks: dict[Interior, int] = {}
-    for tile in range(GRID * GRID):
-        rows, columns = layout.own_size(tile)
-        if not rows or not columns:
-            continue
-        row, column = layout.own_corner(tile)
-        byte = column * channels % WORD_BYTES
-        key = Interior(
-            rows=rows,
-            columns=columns,
-            byte=byte,
-            own_words=-(-(byte + columns * channels) // WORD_BYTES),
-            offset=layout.offset(tile, row, column),
-            row_words=layout.row_words(tile),
-            map_words=layout.held_rows(tile) * layout.row_words(tile),
-            tiles=0,
-        )
-        masks[key] = masks.get(key, 0) | 1 << tile
+    for feed in feeds:
+        last_row = (feed.rows - 1) % group
+        for tile in tiles_of(feed.tiles):
+            rows, columns = layout.own_size(tile)
+            row, column = layout.own_corner(tile)
+            byte = (feed.skip_bytes + column * channels) % WORD_BYTES
+            key = Interior(
+                rows=rows,
+                columns=columns,
+                byte=byte,
+                own_words=-(-(byte + last_row * row_bytes + columns * channels) // WORD_BYTES),
+                offset=layout.offset(tile, row, column),
+                row_words=layout.row_words(tile),
+                map_words=layout.held_rows(tile) * layout.row_words(tile),
+                tiles=0,
+            )
+            masks[key] = masks.get(key, 0) | 1 << tile
     return tuple(replace(key, tiles=mask) for key, mask in masks.items())
 
 

@@ -115,7 +115,6 @@ def test_every_tile_with_outputs_is_in_one_class():
     ("builder", "message"),
     [
         (picture(16, 16, 4).depthwise_conv2d(3, multiplier=2), "depth multiplier"),
-        (picture(6, 5, 3).conv2d(8, 3), "picture's row"),
         (picture(8, 8, 6).conv2d(8, 3), "channels of an input picture"),
         (picture(512, 512, 32).conv2d(32, 3), "narrow memory"),
     ],
@@ -142,3 +141,11 @@ def test_a_region_ends_where_it_is_told():
 def test_planning_is_deterministic():
     graph = graph_of(picture().conv2d(8, 3).depthwise_conv2d(3).conv2d(16, 1))
     assert plan_region(graph).text() == plan_region(graph).text()
+
+
+@pytest.mark.parametrize(("width", "rows"), [(4, 1), (6, 2), (5, 4)])
+def test_a_picture_slot_holds_rows_of_whole_words(width, rows):
+    (step, *_) = plan_region(graph_of(picture(9, width, 3).conv2d(8, 3))).steps
+    assert isinstance(step, ImageInputStep)
+    assert step.group_rows == rows
+    assert step.group_words * 4 == rows * width * 3
