@@ -142,6 +142,7 @@ def image_step(planner: PlanBuilder, tensor: int, layout: MapLayout) -> ImageInp
     feeds = _feeds(layout, row_bytes, host_offset)
     identity_words = IDENTITY_WORDS + (MIN_SLOT_WORDS if by_channel else 0)
     return ImageInputStep(
+        border=tensor,
         lowest_line=min(lines.values()),
         size=layout.rows.high * row_bytes - host_offset,
         host_offset=host_offset,
