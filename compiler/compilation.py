@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .driver import (
     NO_CUT,
@@ -18,6 +19,7 @@ from .driver import (
     memory_reports,
     operator_rows,
     plan_model,
+    share_in_best_order,
     share_memory,
 )
 from .emit.report import ModelReport
@@ -29,6 +31,9 @@ from .frontend.file_kind import read_file
 from .frontend.graph import Graph
 from .frontend.tflite_reader import read_model_bytes
 from .options import CompileOptions
+
+if TYPE_CHECKING:
+    from .planning.order_search import OrderChoice
 
 MODEL_SUFFIX = ".tflite"
 
@@ -59,7 +64,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledModel:
-    """A compiled model in memory."""
+    """A compiled model in memory. choice: the order found by `--optimize_order`."""
 
     source: Source
     model: PlannedModel
@@ -67,6 +72,7 @@ class CompiledModel:
     token: int
     report: ModelReport
     cut: Cut = NO_CUT
+    choice: OrderChoice | None = None
 
     def files(self) -> dict[Path, bytes]:
         """Its outputs; the model comes last, so that where it is, the others are too."""
@@ -131,7 +137,11 @@ def compile_together(
         plan_model(source.graph, run.options, cut)
         for source, cut in zip(sources, all_cuts, strict=True)
     ]
-    models = share_memory(planned)
+    choice = None
+    if run.options.weights is None or len(sources) == 1:
+        models = share_memory(planned, by_order=run.options.by_order)
+    else:
+        models, choice = share_in_best_order(planned, run.options.weights)
     token = run.token(all_cuts) if token is None else token
     reports = memory_reports(models)
     compiled = []
@@ -147,5 +157,5 @@ def compile_together(
             subgraphs=len(model.partition.kept),
             operators=operator_rows(model.partition),
         )
-        compiled.append(CompiledModel(source, model, data, token, report, cut))
+        compiled.append(CompiledModel(source, model, data, token, report, cut, choice))
     return compiled

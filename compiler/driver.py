@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from .beagle.assembler import assemble
 from .beagle.build import border_layers, build_executable, build_package
@@ -31,6 +32,9 @@ from .planning.plan import TILES, Plan
 from .planning.planner import Region, plan_region
 from .planning.refusal import Refusal
 from .planning.shared_memory import cached_lines, share, shared_capacity, streamed_lines
+
+if TYPE_CHECKING:
+    from .planning.order_search import OrderChoice
 
 LINE_BYTES = 256
 LEVELS = ("graph", "partition", "plan", "program", "bitstream")
@@ -116,6 +120,18 @@ def border_names(graph: Graph, operators: int) -> list[str]:
     """Names of the tensors that leave the first `operators` operators, in their order."""
     first = Subset(True, tuple(range(operators)))
     return [graph.tensors[index].name for index in first.outputs(graph)]
+
+
+def share_in_best_order(
+    models: Sequence[PlannedModel], weights: Sequence[float]
+) -> tuple[list[PlannedModel], OrderChoice]:
+    """`share_memory` with the priorities that stream least; the models keep their places."""
+    from .planning.order_search import optimize_order  # noqa: PLC0415 - rarely asked for
+
+    choice = optimize_order([model.plans for model in models], weights or None)
+    shared = share_memory([models[number] for number in choice.order], by_order=True)
+    by_number = dict(zip(choice.order, shared, strict=True))
+    return [by_number[number] for number in range(len(models))], choice
 
 
 def share_memory(models: Sequence[PlannedModel], *, by_order: bool = False) -> list[PlannedModel]:

@@ -10,6 +10,8 @@ from .release import RELEASE_16, RELEASES, RUNTIME_VERSIONS, Release
 
 DEFAULT_TIMEOUT = 180
 """Seconds, as the vendor's tool has it."""
+PRIORITIES = ("size", "order")
+"""Values of `--cache_priority`, the default first."""
 AUTO_SEGMENTS = 0
 """Value of `Request.segments` for the smallest count that streams nothing."""
 
@@ -20,11 +22,17 @@ class CompileOptions:
 
     min_runtime: value of `-m`, None for the release's default.
     all_subgraphs: every supported subgraph becomes a custom op of its own (`-a`).
+    by_order: parameters of the first model are cached before those of the second, and so on
+    (`--cache_priority order`), else the layers of all models compete by size.
+    weights: runs per second of each model for `--optimize_order`, () for equal ones; None to
+    keep the models' order.
     """
 
     release: Release = RELEASE_16
     min_runtime: int | None = None
     all_subgraphs: bool = False
+    by_order: bool = False
+    weights: tuple[float, ...] | None = None
 
     @property
     def runtime(self) -> int:
@@ -34,7 +42,11 @@ class CompileOptions:
     def fingerprint(self) -> str:
         """Everything that can change the output, as one line (part of the caching token)."""
         text = f"release={self.release.name} runtime={self.runtime}"
-        return text + " subgraphs=all" if self.all_subgraphs else text
+        if self.all_subgraphs:
+            text += " subgraphs=all"
+        if self.weights is not None:
+            return f"{text} optimized={list(self.weights)}"
+        return text + " priority=order" if self.by_order else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,13 @@ class Request:
             raise OptionError("--num_segments cannot be combined with --intermediate_tensors")
         if self.search_step is not None and several:
             raise OptionError("--search_delegate cannot be used with several models")
+        weights = self.options.weights
+        if weights and len(weights) != len(self.models):
+            raise OptionError(
+                "--weights needs one number for each model",
+                actual=len(weights),
+                allowed=len(self.models),
+            )
 
     def fingerprint(self, segments: int = 1) -> str:
         """As `CompileOptions.fingerprint`, for a whole run of so many segments."""
@@ -95,6 +114,28 @@ def parse_runtime(text: str) -> int:
             "invalid value for --min_runtime_version", actual=repr(text), allowed=allowed
         )
     return int(text)
+
+
+def parse_weights(text: str) -> tuple[float, ...]:
+    """Comma-separated numbers, none below 0. Raises OptionError."""
+    try:
+        weights = tuple(float(number) for number in text.split(","))
+    except ValueError:
+        weights = (-1.0,)
+    if not all(0 <= weight < float("inf") for weight in weights):
+        raise OptionError(
+            "invalid value for --weights", actual=repr(text), allowed="numbers such as 30,2.5"
+        )
+    return weights
+
+
+def parse_priority(text: str) -> bool:
+    """Whether the models' order counts. Raises OptionError."""
+    if text not in PRIORITIES:
+        raise OptionError(
+            "invalid value for --cache_priority", actual=repr(text), allowed=" or ".join(PRIORITIES)
+        )
+    return text == "order"
 
 
 def parse_count(option: str, text: str, limit: int = 10**6) -> int:

@@ -74,10 +74,14 @@ class Session:
             sources = [self._read(path) for path in self.request.models]
             cuts = self._user_cuts(sources)
         run = self._run_of([source.data for source in sources])
-        self._attempt(
+        compiled = self._attempt(
             lambda: compile_together(sources, run, cuts),
             lambda compiled: self._write(compiled, run),
         )
+        choice = compiled[0].choice
+        if choice is not None:
+            paths = [self.request.models[number] for number in choice.order]
+            self.say(texts.order_line(paths, choice.tried))
 
     def _segments(self) -> None:
         """The segments are one run; their files are written when the last one is compiled."""

@@ -66,6 +66,11 @@ def tensors_line(names: Iterable[str]) -> str:
     return "Intermediate tensors: " + ",".join(names)
 
 
+def order_line(paths: Iterable[str], tried: int) -> str:
+    """Result of `--optimize_order`, the model with priority first."""
+    return f"Order that streams least, of {tried} tried: {' '.join(paths)}"
+
+
 def failure_text(error: CompilerError) -> str:
     """What was wrong (this compiler's line, as TensorFlow Lite prints its own), then the lines
     of the vendor's tool for this kind of failure."""
