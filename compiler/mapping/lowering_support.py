@@ -33,10 +33,8 @@ BLOCK = 64
 """Channels of a vector that one tile holds."""
 VECTOR = 16 * BLOCK
 """The longest vector the tiles hold in single blocks."""
-FIRST_VECTOR_STEP = 256
-"""Bytes of one ring bus row: vectors from the host come in whole rows."""
-POOL_WIDTH = 16
-"""A wide line takes 4 pixels of a plane; with 4 tile columns, the widest map pooled as a whole."""
+HOST_ITEM = 8
+"""Bytes of an item of the host's stream."""
 WORD = 4
 """Bytes of a narrow word."""
 
@@ -121,17 +119,17 @@ def _is_global(graph: Graph, op: Operator) -> bool:
 
 @constraint()
 def tile_local_window(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """A pool is lowered over the whole map, or, for up to 64 channels, over windows that
-    neither overlap nor cross the border between two tiles (map sizes that are multiples of 4
-    windows)."""
+    """A pool is lowered over the whole map, or, for up to 64 channels or a multiple of 64, over
+    windows that neither overlap nor cross the border between two tiles (map sizes that are
+    multiples of 4 windows)."""
     if _is_global(graph, op):
         return None
     source = innermost(_source(graph, op).shape)
     window = option(op, "filter_height", 1), option(op, "filter_width", 1)
     if window != (option(op, "stride_h", 1), option(op, "stride_w", 1)):
         return Violation("overlapping windows", "stride equal to window")
-    if source[2] > BLOCK:
-        return Violation(f"{source[2]} channels", f"up to {BLOCK}")
+    if source[2] > BLOCK and source[2] % BLOCK:
+        return Violation(f"{source[2]} channels", f"up to {BLOCK} or a multiple")
     for size, length in zip(window, source[:2], strict=True):
         if length % (GRID * size):
             return Violation(f"{length} pixels", f"multiples of {GRID * size}")
@@ -150,25 +148,11 @@ def whole_map_window(graph: Graph, op: Operator, _context: Context) -> Violation
 
 @constraint()
 def pooled_map(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """A pool over the whole map is lowered for multiples of 64 channels up to 1024 and maps of
-    up to 16 pixels width."""
+    """A pool over the whole map is lowered for up to 1024 channels."""
     if not _is_global(graph, op):
         return None
-    _, width, channels = innermost(_source(graph, op).shape)
-    if width > POOL_WIDTH:
-        return Violation(f"{width} pixels", f"up to {POOL_WIDTH}")
-    if channels <= VECTOR and channels % BLOCK == 0:
-        return None
-    return Violation(f"{channels} channels", f"multiples of {BLOCK} up to {VECTOR}")
-
-
-@constraint()
-def behind_a_pool(graph: Graph, _op: Operator, context: Context) -> Violation | None:
-    """LOGISTIC is lowered if a pool over a whole map comes before it."""
-    before = (graph.operators[index] for index in context.mapped)
-    if any(op.name in ("AVERAGE_POOL_2D", "MEAN") and _is_global(graph, op) for op in before):
-        return None
-    return Violation("no pool over a whole map")
+    channels = innermost(_source(graph, op).shape)[2]
+    return None if channels <= VECTOR else Violation(f"{channels} channels", f"up to {VECTOR}")
 
 
 @constraint()
@@ -205,13 +189,13 @@ def vector_input(graph: Graph, op: Operator, _context: Context) -> Violation | N
 
 
 @constraint()
-def whole_rows_from_host(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """A fully connected layer that reads the model's input is lowered for multiples of 256."""
+def whole_items_from_host(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """A fully connected layer that reads the model's input is lowered for multiples of 8."""
     source = _source(graph, op)
     if not context.reads_host:
         return None
     size = source.shape[-1] if source.shape else 1
-    return Violation(size, "multiples of 256", source.name) if size % FIRST_VECTOR_STEP else None
+    return Violation(size, f"multiples of {HOST_ITEM}", source.name) if size % HOST_ITEM else None
 
 
 @constraint()
@@ -230,13 +214,12 @@ def vector_in_blocks(graph: Graph, op: Operator, _context: Context) -> Violation
 
 @constraint()
 def spread_vector(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """SOFTMAX is lowered for 961 to 1024 values (all tiles at work), except lengths that are 2
-    more than a multiple of 4."""
+    """SOFTMAX is lowered for up to 1024 values."""
     source = _source(graph, op)
     size = source.shape[-1] if source.shape else 1
-    if VECTOR - BLOCK < size <= VECTOR and size % WORD != 2:
+    if size <= VECTOR:
         return None
-    return Violation(f"{size} values", f"{VECTOR - BLOCK + 1} to {VECTOR}", source.name)
+    return Violation(f"{size} values", f"up to {VECTOR}", source.name)
 
 
 @constraint()
@@ -299,10 +282,10 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.VENDOR_BYTES,
         "dense_256, dense_1024",
         (vector_input, vector_in_blocks),
-        (whole_rows_from_host,),
+        (whole_items_from_host,),
     ),
     "LOGISTIC": Lowering(
-        Evidence.VENDOR_BYTES, "yamnet_spectra_in", (vector_input,), (behind_a_pool,)
+        Evidence.VENDOR_BYTES, "yamnet_spectra_in", (vector_input,), (result_on_chip,)
     ),
     "MEAN": Lowering(
         Evidence.VENDOR_BYTES,
