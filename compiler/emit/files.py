@@ -41,10 +41,7 @@ def make_directory(path: Path) -> None:
 
 def _write(temporary: Path, path: Path, data: bytes) -> None:
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        temporary.write_bytes(data)
     except OSError as error:
         raise _failure("cannot write the output file", path, error) from error
 
