@@ -187,7 +187,7 @@ class Accumulators:
             points = self._zero_points(tiles, work.zeros)
             return np.asarray(values - points[:, :, None, None].astype(values.dtype))
         if op.weight_zero:
-            values -= values.dtype.type(op.weight_zero)
+            np.subtract(values, op.weight_zero, out=values)
         return values
 
     def _raw_weights(self, tiles: Sequence[int], operand: Addresses) -> Array:
