@@ -33,7 +33,7 @@ def share(plans: Sequence[Plan], *, by_order: bool = False) -> list[Plan]:
     """The plans with their parameters placed.
 
     by_order: the first program's layers have priority over all of the second's, and so on;
-    otherwise every layer competes with every other, as the vendor's releases since 14 do.
+    otherwise every layer competes with every other, as in the release this compiler follows.
     """
     if not plans:
         return []
