@@ -37,7 +37,8 @@ def place_parameters(
     indices = range(len(segments)) if cached is None else sorted(cached)
     placer = _Placer(segments, capacity - reserved)
     given = order if order is not None else sorted(indices, key=lambda i: segments[i].op)
-    placer.place([i for i in given if i in set(indices)], set(first), small_sort)
+    wanted = set(indices)
+    placer.place([i for i in given if i in wanted], set(first), small_sort)
     return placer.addresses(reserved)
 
 

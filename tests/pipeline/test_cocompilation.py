@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from compiler.compilation import Run, Source, compile_together
+from compiler.driver import compile_graph
 from compiler.emulator import CompiledModel, Device, random_inputs
 from compiler.errors import OptionError
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.options import CompileOptions, Request, parse_priority, parse_weights
 from compiler.session import Session
 
+from ..corpus_paths import require_corpus
 from ..model_builder import ModelBuilder
 
 
@@ -126,3 +130,24 @@ def test_options_are_checked():
         for weights in (None, (1.0,), (2.0,))
     }
     assert len(fingerprints) == 4
+
+
+def test_a_classifier_with_all_its_layers_streamed():
+    """Also equal to the vendor's file of the same model, which streams 18 of 32 layers."""
+    corpus = require_corpus() / "google-coral+test_data"
+    name = "mobilenet_v1_0.25_128_quant"
+    (model,) = together([(corpus / f"{name}.tflite").read_bytes()])
+    (plan,) = model.model.plans
+    streamed = replace(model.model, plans=(replace(plan, placement=((),) * len(plan.segments)),))
+    files = (
+        model.data,
+        compile_graph(streamed, model.token, CompileOptions()),
+        (corpus / "cocompilation" / f"{name}_cocompiled_with_3quant_edgetpu.tflite").read_bytes(),
+    )
+    results = []
+    for data in files:
+        compiled = CompiledModel(data)
+        results.append(compiled.run(random_inputs(compiled, 5), Device()))
+    assert same(results[0], results[1])
+    assert same(results[0], results[2])
+    assert results[2].runs[0].streamed_bytes == 251072
