@@ -21,7 +21,7 @@ from ..beagle.executable import (
     OutputLayout,
 )
 from ..errors import EmulationError, Where
-from .chip import Functional
+from .functional import Functional
 from .host import HostMemory, buffer_names, link
 from .machine import Machine, load
 from .memories import TileMemories

@@ -127,13 +127,22 @@ class Accumulators:
     def _operand_stays(self, loop: int) -> bool:
         """Whether the wide operand is the same in all iterations of a loop."""
         plan = self.plan
-        if plan.group_level <= loop:
+        if plan.group_level <= loop or plan.wide.total != plan.loops.total:
             return False
-        if plan.wide.counts != plan.loops.counts or plan.wide.total != plan.loops.total:
-            return False
+        if plan.wide.counts != plan.loops.counts:
+            return self._looks_constant(loop)
         if plan.wide.doubled and plan.wide.double_level <= loop:
             return False
         return plan.wide.strides[loop] == 0
+
+    def _looks_constant(self, loop: int) -> bool:
+        """Whether the operand's addresses do not depend on a loop, by looking at all of them."""
+        loops = self.plan.loops
+        if not loops.regular:
+            return False
+        addresses = self.plan.wide.addresses().reshape(loops.counts[::-1])
+        axis = len(loops.counts) - 1 - loop
+        return bool((addresses == addresses.take([0], axis)).all())
 
     def _multiply(self, tiles: Sequence[int], work: _Work) -> None:
         """Adds source times operand to the accumulators of `target`."""
