@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 from ..emit import texts
 from ..errors import CompilerError, OptionError
@@ -18,6 +19,7 @@ from ..options import (
     parse_weights,
 )
 from . import arguments
+from .process import run_and_exit
 
 _REPORTS = ("json",)
 
@@ -119,5 +121,10 @@ def _explain(op: str, wanted: Request) -> int:
     return 0
 
 
+def command() -> NoReturn:
+    """Entry point of the process."""
+    run_and_exit(main)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

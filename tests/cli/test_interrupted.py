@@ -173,12 +173,12 @@ def test_a_full_disk_is_an_error(tmp_path, monkeypatch, capsys):
     from compiler.cli.compiler_main import main
     from compiler.emit import files
 
-    def full(_descriptor):
+    def full(_path, _data):
         raise OSError(28, "No space left on device")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(files.os, "fsync", full)
     (tmp_path / "m.tflite").write_bytes(_model(0))
+    monkeypatch.setattr(files.Path, "write_bytes", full)
     assert main(["-o", "out", "m.tflite"]) == 1
     out, err = capsys.readouterr()
     assert "No space left on device" in out + err

@@ -18,7 +18,7 @@ PACKAGE = Path(compiler.__file__).parent
 MODULE = ["-m", "compiler.cli.compiler_main"]
 INSTALLED = [
     "-c",
-    "import sys; from edgetpu_compiler.cli.compiler_main import main; sys.exit(main())",
+    "from edgetpu_compiler.cli.compiler_main import command; command()",
 ]
 """What the wheel's entry point runs."""
 
