@@ -18,7 +18,7 @@ from ..beagle.layers import VARIABLE_SUFFIX
 from ..beagle.reader import read_custom_options, read_package
 from ..emit.outer_model import OuterModel
 from ..emit.tflite_writer import write_model
-from ..errors import EmulationError, UnsupportedModelError, Where
+from ..errors import EmulationError, Where
 from ..frontend.graph import Graph, Operator
 from ..frontend.tflite_reader import COMPILED_OPERATOR, STORED_TYPES, read_model, read_model_bytes
 from .device import Device, RunResult
@@ -26,16 +26,21 @@ from .device import Device, RunResult
 Array = NDArray[Any]
 
 
+class _CannotRunError(EmulationError):
+    """An operator on the CPU that cannot run here, or one that depends on such an operator."""
+
+
 @dataclass(frozen=True)
 class ModelResult:
     """outputs: the model's outputs by tensor name; tensors: every tensor that was computed;
     runs: one entry for each Edge TPU operator, in order; state: the variable tensors behind
-    this run, by name."""
+    this run, by name; skipped: why operators were left out of a `partial` run."""
 
     outputs: dict[str, Array]
     tensors: dict[str, Array]
     runs: tuple[RunResult, ...]
     state: dict[str, Array]
+    skipped: tuple[str, ...] = ()
 
 
 class CompiledModel:
@@ -72,9 +77,13 @@ class CompiledModel:
         inputs: Mapping[str, Array],
         device: Device | None = None,
         state: Mapping[str, Array] | None = None,
+        *,
+        partial: bool = False,
     ) -> ModelResult:
-        """Run once; `inputs` by tensor name, in the shape and type of the tensor. state: that of
-        the run before (`ModelResult.state`) for models that keep one."""
+        """Run once; `inputs` by tensor name, in the shape and type of the tensor.
+
+        state: that of the run before (`ModelResult.state`) for models that keep one. partial:
+        leave out CPU operators the interpreter does not know, and what depends on them."""
         device = device or Device()
         named_state = {**self.initial_state(), **(state or {})}
         values: dict[int, Array] = {}
@@ -83,19 +92,24 @@ class CompiledModel:
         for tensor in self.graph.tensors:
             if tensor.is_variable:
                 values[tensor.index] = named_state[tensor.name]
-        runs = []
+        runs: list[RunResult] = []
+        skipped: list[str] = []
         for op in self.graph.operators:
-            if op.index in self.executables:
-                runs.append(self._run_on_device(device, op, values))
-            else:
-                self._run_on_cpu(op, values)
-        named = {self.graph.tensors[index].name: array for index, array in values.items()}
-        outputs = {
-            self.graph.tensors[index].name: self._value(index, values)
-            for index in self.graph.outputs
-        }
+            try:
+                if op.index in self.executables:
+                    runs.append(self._run_on_device(device, op, values))
+                else:
+                    self._run_on_cpu(op, values)
+            except _CannotRunError as error:
+                if not partial:
+                    raise
+                skipped.append(str(error))
+        tensors = self.graph.tensors
+        named = {tensors[index].name: array for index, array in values.items()}
+        found = [i for i in self.graph.outputs if not partial or i in values]
+        outputs = {tensors[index].name: self._value(index, values) for index in found}
         variables = {name: named[name] for name in named_state}
-        return ModelResult(outputs, named, tuple(runs), variables)
+        return ModelResult(outputs, named, tuple(runs), variables, tuple(skipped))
 
     def _input(self, index: int, inputs: Mapping[str, Array]) -> Array:
         tensor = self.graph.tensors[index]
@@ -118,7 +132,7 @@ class CompiledModel:
             return values[index]
         tensor = self.graph.tensors[index]
         if tensor.data is None:
-            raise EmulationError(
+            raise _CannotRunError(
                 "a tensor is read before it is written", where=Where(tensor=tensor.name)
             )
         return np.asarray(tensor.data)
@@ -157,7 +171,7 @@ def run_operator(graph: Graph, op: Operator, inputs: list[Array]) -> list[Array]
     try:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - optional
     except ImportError:
-        raise UnsupportedModelError(
+        raise _CannotRunError(
             "an operator on the CPU needs the ai-edge-litert package",
             where=where,
             hint="pip install ai-edge-litert",
@@ -174,7 +188,7 @@ def run_operator(graph: Graph, op: Operator, inputs: list[Array]) -> list[Array]
         interpreter.invoke()
         return [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
     except (ValueError, RuntimeError) as error:
-        raise EmulationError(
+        raise _CannotRunError(
             "the CPU interpreter refuses an operator", where=where, actual=str(error)[:200]
         ) from None
 
