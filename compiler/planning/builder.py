@@ -5,16 +5,20 @@ Operator families (`family.py`) write to it; `planner.py` turns it into a Plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ..frontend.graph import Graph, Operator
 from ..release import Release
 from .dataflow import Dataflow
 from .family import Family
-from .map_layout import MapLayout, map_layout
+from .map_layout import MapLayout, map_axis
 from .plan import WIDE_LINES, NarrowBuffer, Segment, Step
 from .refusal import Refusal
+from .tiling import Interval, MapNeed
+
+IDENTITY_WORDS = 4
+"""Four words whose bytes are the 4x4 identity matrix."""
 
 Packer = Callable[[Operator], tuple[Segment, ...]]
 """Parameter data of an operator (beagle.parameters.pack_layer)."""
@@ -22,7 +26,8 @@ Packer = Callable[[Operator], tuple[Segment, ...]]
 
 class PlanBuilder:
     """layouts: source tensor -> where it lives (a MapLayout, or the layout type of another
-    family); set by whoever produces the tensor, read by its consumers and by the outputs."""
+    family); set by whoever produces the tensor, read by its consumers and by the outputs.
+    sliced: operators that run in spatial passes, and so do not read whole maps."""
 
     def __init__(
         self,
@@ -42,7 +47,12 @@ class PlanBuilder:
         self.notes: dict[str, str] = {}
         self._pack = pack
         self._buffers: dict[str, NarrowBuffer] = {}
+        self._names: dict[int, str] = {}
+        self._births: dict[int, int] = {}
         self._exchanged: set[int] = set()
+        self._segment_indices: dict[int, tuple[int, ...]] = {}
+        self.uses_identity = False
+        self.sliced: frozenset[int] = frozenset()
 
     # -- steps --------------------------------------------------------------------------
 
@@ -63,11 +73,39 @@ class PlanBuilder:
 
     def produce(self, tensor: int, words: int, *, rank: float = 0) -> str:
         """Buffer for a tensor (a source) that the current step writes; `words` per tile."""
+        self._births[tensor] = self.now
         return self.scratch(tensor_buffer(tensor), words, rank=rank)
+
+    def take_over(self, tensor: int, operand: int) -> str:
+        """The buffer of an operand that dies now becomes that of the tensor (both sources)
+        that the current step writes."""
+        self._births[tensor] = self.now
+        self._names[tensor] = self._name(operand)
+        return self.keep(self._names[tensor])
 
     def consume(self, tensor: int) -> str:
         """Name of the buffer of a tensor that the current step reads: it lives until now."""
-        return self.keep(tensor_buffer(self.dataflow.source(tensor)))
+        return self.keep(self._name(self.dataflow.source(tensor)))
+
+    def birth(self, tensor: int) -> int:
+        """The step that wrote a tensor (a source)."""
+        return self._births[tensor]
+
+    def dies(self, tensor: int, op: Operator) -> bool:
+        """Whether nothing needs a tensor (a source) behind `op`."""
+        readers = self.dataflow.readers(tensor)
+        return readers[-1].index == op.index and not self.dataflow.is_output(tensor)
+
+    def _name(self, tensor: int) -> str:
+        return self._names.get(tensor, tensor_buffer(tensor))
+
+    def identity(self) -> str:
+        """The current step needs the program's identity line: scratch to make it from, or ''
+        where an earlier step has made it."""
+        if self.uses_identity:
+            return ""
+        self.uses_identity = True
+        return self.scratch("identity", IDENTITY_WORDS)
 
     def scratch(
         self, name: str, words: int, *, rank: float = 1, steps: int = 1, earlier: int = 0
@@ -105,10 +143,13 @@ class PlanBuilder:
     # -- parameters -----------------------------------------------------------------------
 
     def add_segments(self, op: Operator) -> tuple[int, ...]:
-        """Pack the operator's parameters; returns their indices in the plan's segments."""
-        packed = self._pack(op)
-        self.segments += packed
-        return tuple(range(len(self.segments) - len(packed), len(self.segments)))
+        """Pack the operator's parameters, once; returns their indices in the plan's segments."""
+        if op.index not in self._segment_indices:
+            packed = self._pack(op)
+            self.segments += packed
+            indices = range(len(self.segments) - len(packed), len(self.segments))
+            self._segment_indices[op.index] = tuple(indices)
+        return self._segment_indices[op.index]
 
     # -- maps -----------------------------------------------------------------------------
 
@@ -124,20 +165,37 @@ class PlanBuilder:
             None, f"tensor '{self.graph.tensor(tensor).name}' is not a map of one picture"
         )
 
+    def extent(self, tensor: int) -> tuple[Interval, Interval]:
+        """Rows and columns of a tensor (a source) that operators of this planner make."""
+        height, width, _ = self.map_shape(tensor)
+        return (0, height), (0, width)
+
     def lay_out_map(self, tensor: int) -> MapLayout:
         """Decide the layout of a tensor (a source) that lives as a map: the union of what all
         its readers need."""
-        height, width, channels = self.map_shape(tensor)
-        needs = []
-        for op in self.dataflow.readers(tensor):
-            for family in self.families:
-                need = op.name in family.operators and family.needs(self, op, tensor)
-                if need:
-                    needs.append(need)
-                    break
-        layout = map_layout(height, width, -(-channels // 4), needs)
+        rows, columns = self.extent(tensor)
+        needs = [need for op in self._shaping(tensor) if (need := self._need(op, tensor))]
+        channels = self.map_shape(tensor)[2]
+        layout = MapLayout(
+            map_axis(*rows, [need.rows for need in needs]),
+            map_axis(*columns, [need.columns for need in needs]),
+            pixel_words=-(-channels // 4),
+            channel_words=-(-channels // 4),
+        )
         self.layouts[tensor] = layout
         return layout
+
+    def _shaping(self, tensor: int) -> Iterable[Operator]:
+        """The readers that read the tensor's map as it is."""
+        return (op for op in self.dataflow.readers(tensor) if op.index not in self.sliced)
+
+    def _need(self, op: Operator, tensor: int) -> MapNeed | None:
+        """What the first family that takes such an operator needs of the tensor."""
+        for family in self.families:
+            need = op.name in family.operators and family.needs(self, op, tensor)
+            if need:
+                return need
+        return None
 
     def map_layout(self, op: Operator, tensor: int) -> MapLayout:
         """The layout of a map input; refuses a tensor that lives in another form."""

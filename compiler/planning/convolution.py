@@ -24,7 +24,7 @@ from .requantization import (
     requantization,
     single,
 )
-from .tiling import GRID, MapNeed, Window, same_padding, split
+from .tiling import GRID, MapNeed, Window, length, same_padding, split
 from .weight_chunks import WeightChunks, weight_chunks
 from .wide_memory import stack_blocks, top_line
 
@@ -187,8 +187,8 @@ def convolution_window(planner: PlanBuilder, op: Operator) -> ConvolutionWindow:
 def convolution_needs(planner: PlanBuilder, op: Operator, _tensor: int) -> MapNeed:
     """Pixels of the input map that each tile row and column reads."""
     window = convolution_window(planner, op)
-    _, height, width, _ = planner.graph.tensor(op.outputs[0]).shape
-    return MapNeed(window.rows.need(split(0, height)), window.columns.need(split(0, width)))
+    rows, columns = planner.extent(op.outputs[0])
+    return MapNeed(window.rows.need(split(*rows)), window.columns.need(split(*columns)))
 
 
 def is_depthwise(planner: PlanBuilder, op: Operator) -> bool:
@@ -277,8 +277,8 @@ def _check(planner: PlanBuilder, op: Operator, layout: MapLayout) -> None:
             actual=outputs[3] // inputs[3],
             allowed=1,
         )
-    height, width, _ = planner.map_shape(planner.dataflow.source(op.inputs[0]))
-    if (layout.height, layout.width) != (height, width):
+    rows, columns = planner.extent(planner.dataflow.source(op.inputs[0]))
+    if (layout.height, layout.width) != (length(rows), length(columns)):
         raise Refusal(op.index, f"{op.name} reads its input in another shape than it was written")
     if layout.pixel_words != layout.channel_words:
         raise Refusal(op.index, f"{op.name} reads a part of a joint map")
