@@ -109,7 +109,7 @@ def partition(profiler: Profiler, search: Search, report: Report) -> Candidate:
             raise _nothing_compiles(profiler)
         lower, upper = min(best.latencies), best.slowest
         report(f"by parameter bytes: {_text(best)}")
-    while upper - lower > search.diff_threshold_ns:
+    while upper - lower > max(search.diff_threshold_ns, 1):
         target = (lower + upper) // 2
         found = _within(profiler, search, target)
         if found and (best is None or found.slowest < best.slowest):
