@@ -82,11 +82,12 @@ def plan_model(graph: Graph, options: CompileOptions, cut: Cut = NO_CUT) -> Plan
     end = len(graph.operators) if cut.operators is None else cut.operators
     refused = {op: _behind_cut(op) for op in range(end, len(graph.operators))}
     mapping = Options(all_subsets=options.all_subgraphs, intermediate_tensors=cut.tensors)
+    unnamed = 0
     while True:
         part = partition(graph, options.runtime, options=mapping, refused=refused)
         plans = []
         for subset in part.kept:
-            plan = _plan_subset(graph, subset, options, refused)
+            plan, unnamed = _plan_subset(graph, subset, options, refused, unnamed)
             if plan is None:
                 break
             plans.append(plan)
@@ -95,16 +96,24 @@ def plan_model(graph: Graph, options: CompileOptions, cut: Cut = NO_CUT) -> Plan
 
 
 def _plan_subset(
-    graph: Graph, subset: Subset, options: CompileOptions, refused: dict[int, Reason]
-) -> Plan | None:
-    """The plan, or None and the refused operators in `refused`."""
+    graph: Graph,
+    subset: Subset,
+    options: CompileOptions,
+    refused: dict[int, Reason],
+    unnamed: int,
+) -> tuple[Plan | None, int]:
+    """The plan, or None and the refused operators in `refused`. A refusal that names no
+    operator costs the last operators: one the first time, then twice as many each time;
+    `unnamed` counts these refusals, and the new count is returned."""
     region = Region(subset.operators, subset.inputs(graph), subset.outputs(graph))
     try:
-        return plan_region(graph, region, options.release)
+        return plan_region(graph, region, options.release), unnamed
     except Refusal as error:
-        for op in subset.operators if error.op is None else (error.op,):
+        named = error.op is not None
+        faults = (error.op,) if error.op is not None else subset.operators[-(1 << unnamed) :]
+        for op in faults:
             refused[op] = refusal(op, error.message, actual=error.actual, allowed=error.allowed)
-        return None
+        return None, unnamed if named else unnamed + 1
 
 
 def _behind_cut(op: int) -> Reason:

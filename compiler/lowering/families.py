@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..planning.convolution import ConvolutionStep
+from ..planning.elementwise import SumStep
 from ..planning.fully_connected import FullyConnectedStep, GatherStep
 from ..planning.image import ImageInputStep
 from ..planning.logistic import LogisticStep
 from ..planning.map_output import MapOutputStep
+from ..planning.patches import InteriorCopyStep
 from ..planning.plan import Step
+from ..planning.pointwise import PointwiseStep
 from ..planning.pooling import GlobalPoolStep, LocalPoolStep, RelayoutStep
 from ..planning.softmax import SoftmaxStep
 from ..planning.vectors import VectorInputStep, VectorOutputStep
 from .convolution import lower_convolution
+from .elementwise import lower_interior_copy, lower_sum
 from .fully_connected import lower_fully_connected
 from .gather import lower_gather
 from .image_input import lower_image_input
 from .logistic import lower_logistic
 from .lower import StepLowering
 from .map_output import lower_map_output
+from .pointwise import lower_pointwise
 from .pooling import lower_global_pool, lower_local_pool
 from .relayout import lower_relayout
 from .softmax import lower_softmax
@@ -28,6 +33,9 @@ from .vector_io import lower_vector_input, lower_vector_output
 LOWERINGS: Mapping[type[Step], StepLowering] = {
     ImageInputStep: lower_image_input,
     ConvolutionStep: lower_convolution,
+    InteriorCopyStep: lower_interior_copy,
+    SumStep: lower_sum,
+    PointwiseStep: lower_pointwise,
     MapOutputStep: lower_map_output,
     RelayoutStep: lower_relayout,
     GlobalPoolStep: lower_global_pool,

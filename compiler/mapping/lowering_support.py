@@ -10,8 +10,7 @@ from __future__ import annotations
 import enum
 
 from ..fast_dataclass import dataclass
-from ..frontend.graph import Graph, Operator, Tensor, TensorType
-from .chain import CHAIN, one_activation_input
+from ..frontend.graph import Graph, Operator, Tensor
 from .constraints.base import (
     Constraint,
     Context,
@@ -25,6 +24,13 @@ from .constraints.base import (
     result,
 )
 from .constraints.pooling import reduced_axes
+from .map_limits import (
+    maps_of_several_pixels,
+    nothing_spread,
+    picture_from_host,
+    requantised_on_a_map,
+)
+from .program_parts import keeps_values, one_activation_input
 from .reasons import Reason
 
 GRID = 4
@@ -61,7 +67,7 @@ class Lowering:
 
 
 def _source(graph: Graph, op: Operator) -> Tensor:
-    """The one non-constant input (the chain has one); the first where there are several."""
+    """The one non-constant input; the first where there are several."""
     return activation_inputs(graph, op)[0]
 
 
@@ -242,24 +248,22 @@ def one_part(graph: Graph, op: Operator, _context: Context) -> Violation | None:
 def same_real_values(graph: Graph, op: Operator, _context: Context) -> Violation | None:
     """The operator is lowered if it changes no value: equal scales, and zero points that are
     equal or, between int8 and uint8, 128 apart."""
-    source, output = _source(graph, op), result(graph, op)
-    if _reading(source) == _reading(output):
+    if keeps_values(graph, op):
         return None
-    return Violation("other scale or zero point", "the input's", output.name)
+    return Violation("other scale or zero point", "the input's", result(graph, op).name)
 
 
-def _reading(tensor: Tensor) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """Scales and the zero points of the byte on the chip (int8 is stored plus 128)."""
-    if tensor.quantization is None:
-        return (), ()
-    offset = 128 if tensor.type == TensorType.INT8 else 0
-    points = tuple(point + offset for point in tensor.quantization.zero_points)
-    return tensor.quantization.scales, points
-
-
+_SUM = Lowering(
+    Evidence.VENDOR_BYTES,
+    "movenet_single_pose_lightning_ptq, deeplabv3_mnv2_dm05_pascal_quant",
+    (maps_of_several_pixels, nothing_spread),
+    (picture_from_host,),
+)
+_CLAMP = Lowering(Evidence.EMULATOR, "", (maps_of_several_pixels,), (picture_from_host,))
 _CONVOLUTION = (undilated, image_filter, vector_in_blocks)
 
 LOWERINGS: dict[str, Lowering] = {
+    "ADD": _SUM,
     "AVERAGE_POOL_2D": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_p4",
@@ -293,7 +297,21 @@ LOWERINGS: dict[str, Lowering] = {
         (several_pixels, mean_over_the_map, pooled_map),
         (result_on_chip,),
     ),
-    "QUANTIZE": Lowering(Evidence.VENDOR_BYTES, "dense_256", (same_real_values,)),
+    "MUL": Lowering(
+        Evidence.VENDOR_BYTES,
+        "movenet_single_pose_lightning_ptq",
+        (maps_of_several_pixels, nothing_spread, one_activation_input),
+        (picture_from_host,),
+    ),
+    "QUANTIZE": Lowering(
+        Evidence.VENDOR_BYTES,
+        "dense_256, movenet_single_pose_lightning_ptq",
+        (requantised_on_a_map,),
+        (picture_from_host,),
+    ),
+    "RELU": _CLAMP,
+    "RELU6": _CLAMP,
+    "RELU_N1_TO_1": _CLAMP,
     "RESHAPE": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_0.25_128_quant, yamnet_spectra_in",
@@ -310,20 +328,25 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.VENDOR_BYTES, "yamnet_spectra_in", (one_part, same_real_values), (same_layout,)
     ),
     "SQUEEZE": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),
+    "SUB": _SUM,
 }
+
+
+_SEVERAL_INPUTS = frozenset({"ADD", "MUL", "SUB"})
 
 
 def supports_alone(graph: Graph, op: Operator, context: Context) -> Reason | None:
     """Why the code generator cannot lower `op` whatever is mapped around it; None: it can.
     `op` keeps every other constraint."""
     limits = LOWERINGS[op.name].limits if op.name in LOWERINGS else ()
-    return _first(graph, op, context, (lowering_exists, one_activation_input, *limits))
+    single = () if op.name in _SEVERAL_INPUTS else (one_activation_input,)
+    return _first(graph, op, context, (lowering_exists, *single, *limits))
 
 
 def supports(graph: Graph, op: Operator, context: Context) -> Reason | None:
     """Why the code generator cannot lower `op` after the operators `context.mapped`; None: it
     can. `op` has passed `supports_alone`."""
-    return _first(graph, op, context, (*CHAIN, *LOWERINGS[op.name].place))
+    return _first(graph, op, context, LOWERINGS[op.name].place)
 
 
 def _first(

@@ -11,9 +11,9 @@ from dataclasses import field, replace
 from ..errors import InternalError, OptionError, Where
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph
-from .chain import computes, part_of_a_program
 from .constraints import Context, check_operator
 from .lowering_support import supports, supports_alone
+from .program_parts import computes, part_of_a_program
 from .reasons import Reason, Status
 from .subsets import Subset, split
 
@@ -166,21 +166,24 @@ def _not_lowered(graph: Graph, subset: Subset, context: Context) -> dict[int, Re
     found: dict[int, Reason] = {}
     mapped: list[int] = []
     tainted: set[int] = set()
-    context = replace(context, mapped=mapped, reads_host=True)
+    as_sent = set(subset.inputs(graph))  # tensors whose bytes are those of the host
     for index in subset.operators:
         op = graph.operators[index]
         if tainted.isdisjoint(op.inputs):
-            reason = supports(graph, op, context)
+            reads_host = not as_sent.isdisjoint(op.inputs)
+            reason = supports(graph, op, replace(context, mapped=mapped, reads_host=reads_host))
             if reason is None:
                 mapped.append(index)
-                if computes(op) and context.reads_host:
-                    context = replace(context, reads_host=False)
+                if reads_host and not computes(graph, op):
+                    as_sent.update(op.outputs)
                 continue
             found[index] = reason
         tainted.update(op.outputs)
-    for index in mapped:
-        if reason := part_of_a_program.reason(graph, graph.operators[index], context):
-            found[index] = reason
+    if not any(computes(graph, graph.operators[index]) for index in mapped):
+        for index in mapped:
+            reason = part_of_a_program.reason(graph, graph.operators[index], context)
+            if reason is not None:
+                found[index] = reason
     return found
 
 

@@ -4,11 +4,13 @@ preference. One line each; nothing else in the driver names an operator."""
 from __future__ import annotations
 
 from .convolution import CONVOLUTION
+from .elementwise import SUM
 from .family import Border, Family
 from .fully_connected import FULLY_CONNECTED
 from .image import IMAGE_INPUT
 from .logistic import LOGISTIC
 from .map_output import MAP_OUTPUT
+from .pointwise import POINTWISE
 from .pooling import GLOBAL_POOL, LOCAL_POOL
 from .softmax import SOFTMAX
 from .vectors import VECTOR_INPUT, VECTOR_OUTPUT
@@ -19,6 +21,8 @@ FAMILIES: tuple[Family, ...] = (
     GLOBAL_POOL,
     LOCAL_POOL,
     SOFTMAX,
+    SUM,
+    POINTWISE,
     LOGISTIC,
 )
 INPUTS: tuple[Border, ...] = (VECTOR_INPUT, IMAGE_INPUT)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from ..errors import InternalError
 from ..fast_dataclass import dataclass
@@ -83,12 +83,18 @@ class Piece:
 class Step:
     """One step of the program. `ops`: the source operators it computes; `segments`: indices
     into `Plan.segments`; `lowest_line`: the lowest wide line of its transient blocks; `border`:
-    the graph's tensor that the step moves between host and chip, -1 if none."""
+    the graph's tensor that the step moves between host and chip, -1 if none; `small`: lines of
+    its only block where that makes room for the shared identity matrix, else 0."""
 
     ops: tuple[int, ...] = ()
     segments: tuple[int, ...] = ()
     lowest_line: int = WIDE_LINES
     border: int = -1
+    small: int = 0
+
+    def moved_to(self, line: int) -> Step:
+        """The step with its small block at `line`."""
+        return replace(self, lowest_line=line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +114,13 @@ class Plan:
     segments: tuple[Segment, ...] = ()
     placement: tuple[tuple[Piece, ...], ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    identity_line: int = WIDE_LINES
+    """The line with the 4x4 byte identity that several steps share (WIDE_LINES: none)."""
 
     @property
     def capacity(self) -> int:
         """Wide lines of a tile that are free for cached parameters."""
-        return min((step.lowest_line for step in self.steps), default=WIDE_LINES)
+        return min([self.identity_line, *(step.lowest_line for step in self.steps)])
 
     def verify(self) -> None:
         """Raise InternalError if two live buffers overlap or anything leaves its memory."""

@@ -21,6 +21,7 @@ from .plan import Plan, Segment
 from .refusal import Refusal
 from .schedule import schedule
 from .shared_memory import share
+from .wide_memory import place_small_blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +77,54 @@ def _plan_steps(planner: PlanBuilder) -> None:
 
 
 def _check_outputs(planner: PlanBuilder) -> None:
-    """Every output is the result of an operator, and no two are the same bytes."""
+    """Every output is the result of an operator, and no two are the same bytes; the operators
+    at fault are those that rename, and the last of them is refused."""
     flow = planner.dataflow
-    seen: set[int] = set()
+    seen: dict[int, int] = {}
     for tensor in flow.outputs:
-        name = planner.graph.tensor(tensor).name
+        name, source = planner.graph.tensor(tensor).name, flow.source(tensor)
         if flow.producer(tensor) is None:
-            raise Refusal(None, f"output '{name}' is an input with another name")
-        if flow.source(tensor) in seen:
-            raise Refusal(None, f"output '{name}' is another output with another name")
-        seen.add(flow.source(tensor))
+            raise Refusal(_writer(planner, tensor), f"output '{name}' is an input, renamed")
+        if source in seen:
+            renamed = tensor if tensor != source else seen[source]
+            raise Refusal(_writer(planner, renamed), f"output '{name}' is another one, renamed")
+        seen[source] = tensor
+
+
+def _writer(planner: PlanBuilder, tensor: int) -> int | None:
+    """The operator of the graph that writes a tensor, computing or not."""
+    return planner.graph.producers().get(tensor)
 
 
 def _plan_border(planner: PlanBuilder, borders: Sequence[Border], tensor: int, way: str) -> None:
-    for border in borders:
-        if border.accepts(planner, tensor):
-            border.plan(planner, tensor)
-            return
+    """Refusals name the operator that makes the output, or the first that reads the input."""
+    flow = planner.dataflow
+    near = flow.producer(tensor) if way == "output" else next(iter(flow.readers(tensor)), None)
+    fault = None if near is None else near.index
+    try:
+        for border in borders:
+            if border.accepts(planner, tensor):
+                border.plan(planner, tensor)
+                return
+    except Refusal as error:
+        if error.op is None:
+            error.op = fault
+        raise
     name = planner.graph.tensor(tensor).name
-    raise Refusal(None, f"no way to move {way} '{name}' between host and chip")
+    raise Refusal(fault, f"no way to move {way} '{name}' between host and chip")
 
 
 def finish(planner: PlanBuilder) -> Plan:
     """Addresses for everything the steps asked for."""
+    steps, identity_line = place_small_blocks(planner.steps, planner.uses_identity)
     plan = Plan(
         release=planner.release,
-        steps=tuple(planner.steps),
+        steps=steps,
         buffers=planner.buffers,
-        narrow=allocate(
-            planner.buffers, [step.ops[0] if step.ops else None for step in planner.steps]
-        ),
+        narrow=allocate(planner.buffers, [step.ops[0] if step.ops else None for step in steps]),
         segments=tuple(planner.segments),
         notes=planner.notes,
+        identity_line=identity_line,
     )
     (placed,) = share([plan])
     return placed

@@ -6,10 +6,10 @@ Lines are absolute (0..WIDE_LINES - 1). Facts: docs/format/memory.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .plan import WIDE_LINES
+from .plan import WIDE_LINES, Step
 from .refusal import Refusal
 
 if TYPE_CHECKING:
@@ -35,6 +35,23 @@ def stack_blocks(top: int, blocks: Mapping[str, int], op: int | None = None) -> 
             allowed=f"at most {WIDE_LINES} lines",
         )
     return lines
+
+
+def place_small_blocks(steps: Sequence[Step], identity: bool) -> tuple[tuple[Step, ...], int]:
+    """The steps with their final lines, and the line of the shared identity matrix (WIDE_LINES
+    if there is none): below every step's blocks, but above `small` ones that reach down to it,
+    which make room."""
+    if not identity:
+        return tuple(steps), WIDE_LINES
+    lowest = min((step.lowest_line for step in steps if not step.small), default=WIDE_LINES)
+    line = lowest - 1
+    moved = [
+        step.moved_to(line - step.small)
+        if step.small and step.lowest_line <= line < step.lowest_line + step.small
+        else step
+        for step in steps
+    ]
+    return tuple(moved), line
 
 
 def top_line(planner: PlanBuilder, op: Operator) -> int:

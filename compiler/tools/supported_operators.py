@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..mapping.chain import CHAIN, one_activation_input
 from ..mapping.constraints import OPERATORS, Constraint
 from ..mapping.constraints.base import OLDEST
 from ..mapping.constraints.generic import AFTER_OPERATOR, BEFORE_OPERATOR
@@ -70,9 +69,6 @@ def render() -> str:
     lines += ["Asked in this order; the first that is broken gives the status in the log.\n"]
     general = (*BEFORE_OPERATOR, known_operator, runtime_has_operator, known_version)
     lines += [_bullet(check) for check in (*general, *AFTER_OPERATOR)]
-    lines += ["\n## The code generator's limits today\n"]
-    lines += ["Operators that the vendor maps but that break one of these run on the CPU.\n"]
-    lines += [_bullet(check) for check in (one_activation_input, *CHAIN)]
     rows = [_row(name) for name in sorted(OPERATORS)]
     return "\n".join(lines) + "\n" + _TABLE_TEXT + "\n".join(rows) + "\n"
 

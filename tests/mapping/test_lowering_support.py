@@ -1,4 +1,4 @@
-"""What the code generator lowers today: each limit kept and broken, and the chain."""
+"""What the code generator lowers today: each limit kept and broken, and branches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from compiler.frontend.graph import Graph, Quantization
 from compiler.mapping.partition import Partition, partition
 from compiler.mapping.reasons import Status
-from tests.mapping.graph_factory import PROBABILITY, UINT8, GraphFactory
+from tests.mapping.graph_factory import INT8, PROBABILITY, UINT8, GraphFactory
 
 
 def run(factory: GraphFactory, *inputs: int) -> Partition:
@@ -69,7 +69,7 @@ def test_a_classifier_is_one_chain() -> None:
     assert result.outputs == (factory.operators[-1].outputs[0],)
 
 
-def test_the_chain_ends_where_it_branches() -> None:
+def test_branches_are_mapped() -> None:
     factory = GraphFactory()
     image = factory.activation(1, 16, 16, 4)
     trunk = factory.conv(image, 4)
@@ -77,45 +77,90 @@ def test_the_chain_ends_where_it_branches() -> None:
     both = factory.activation(1, 16, 16, 4)
     factory.op("ADD", [left, right], [both])
     result = run(factory, image)
-    assert result.mapped == (0,)
-    assert result.outputs == (trunk,)
-    assert refused(result) == {1: "single_reader", 2: "single_reader", 3: "lowering_exists"}
-    assert result.status(3) is Status.UNSPECIFIED
+    assert result.mapped == (0, 1, 2, 3)
+    assert result.outputs == (both,)
+    assert refused(result) == {}
 
 
-def test_a_model_output_inside_the_chain_ends_it() -> None:
+def test_a_branch_whose_end_is_not_lowered_leaves_the_chip() -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 16, 16, 4)
+    trunk = factory.conv(image, 4)
+    left, right = factory.conv(trunk, 4), factory.unary("LEAKY_RELU", trunk)
+    both = factory.activation(1, 16, 16, 4)
+    factory.op("ADD", [left, right], [both])
+    result = run(factory, image)
+    assert result.mapped == (0, 1)
+    assert result.outputs == (trunk, left)
+    assert result.status(3) is Status.MORE_THAN_ONE_SUBGRAPH
+
+
+def test_model_outputs_may_be_read_on_the_chip() -> None:
     factory = GraphFactory()
     image = factory.activation(1, 16, 16, 4)
     first = factory.conv(image, 4)
     second = factory.conv(first, 4)
     result = partition(factory.graph([image], [first, second]), 14)
-    assert result.mapped == (0,)
-    assert refused(result) == {1: "single_reader"}
+    assert result.mapped == (0, 1)
+    assert result.outputs == (first, second)
 
 
-def test_only_one_branch_of_the_input() -> None:
+def test_several_inputs_and_branches_of_one() -> None:
+    factory = GraphFactory()
+    image, other = factory.activation(1, 16, 16, 4), factory.activation(1, 16, 16, 4)
+    left, right = factory.conv(image, 4), factory.conv(image, 4)
+    both = factory.activation(1, 16, 16, 4)
+    factory.op("ADD", [left, other], [both])
+    result = partition(factory.graph([image, other], [right, both]), 14)
+    assert result.mapped == (0, 1, 2)
+    assert result.inputs == (image, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "wanted"),
+    [
+        ("ADD", (1, 16, 16, 4), ""),
+        ("SUB", (1, 16, 16, 4), ""),
+        ("ADD", (1, 1, 1, 4), "maps_of_several_pixels"),
+        ("ADD", (1, 1, 16, 4), "nothing_spread"),
+        ("MUL", (1, 1, 1, 4), "maps_of_several_pixels"),
+    ],
+)
+def test_operands_of_two_maps(name: str, other: tuple[int, ...], wanted: str) -> None:
+    factory = GraphFactory()
+    image, second = factory.activation(1, 16, 16, 4), factory.activation(*other)
+    output = factory.activation(1, 16, 16, 4)
+    factory.op(name, [factory.conv(image, 4), second], [output])
+    assert refused(run(factory, image, second)).get(1, "") == wanted
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"), [([3], ""), ([3] * 4, ""), ([3, 3, 4, 3], "nothing_spread")]
+)
+@pytest.mark.parametrize("name", ["ADD", "MUL", "SUB"])
+def test_operands_of_one_number(name: str, values: list[int], wanted: str) -> None:
     factory = GraphFactory()
     image = factory.activation(1, 16, 16, 4)
-    left, right = factory.conv(image, 4), factory.conv(image, 4)
-    result = partition(factory.graph([image], [left, right]), 14)
-    assert result.mapped == (0,)
-    assert refused(result) == {1: "continues_the_chain"}
+    number = factory.constant(values, type=INT8, quantization=Quantization((0.5,), (1,)))
+    output = factory.activation(1, 16, 16, 4)
+    factory.op(name, [factory.conv(image, 4), number], [output])
+    assert refused(run(factory, image)).get(1, "") == wanted
 
 
 def test_what_follows_an_operator_on_the_cpu_is_a_later_subgraph() -> None:
     factory = GraphFactory()
     image = factory.activation(1, 16, 16, 4)
-    factory.conv(factory.unary("RELU", factory.conv(image, 4)), 4)
+    factory.conv(factory.unary("LEAKY_RELU", factory.conv(image, 4)), 4)
     result = run(factory, image)
     assert result.mapped == (0,)
-    assert refused(result) == {1: "lowering_exists", 2: "first_subgraph"}
+    assert refused(result) == {1: "known_operator", 2: "first_subgraph"}
     assert result.status(2) is Status.MORE_THAN_ONE_SUBGRAPH
 
 
 def test_an_operator_not_lowered_at_the_start_does_not_stop_the_rest() -> None:
     factory = GraphFactory()
     image = factory.activation(1, 16, 16, 4)
-    factory.conv(factory.conv(factory.unary("RELU", image), 4), 4)
+    factory.conv(factory.conv(factory.unary("LEAKY_RELU", image), 4), 4)
     assert run(factory, image).mapped == (1, 2)
 
 
@@ -123,16 +168,16 @@ def test_a_subset_that_moves_nothing_is_no_program() -> None:
     factory = GraphFactory()
     image = factory.activation(1, 16, 16, 4)
     renamed = _reshape(factory, image, 16, 16, 4)
-    factory.conv(_reshape(factory, factory.unary("RELU", renamed), 1, 16, 16, 4), 4)
+    factory.conv(_reshape(factory, factory.unary("LEAKY_RELU", renamed), 1, 16, 16, 4), 4)
     result = run(factory, image)
     assert result.mapped == (2, 3)
-    assert refused(result) == {0: "part_of_a_program", 1: "lowering_exists"}
+    assert refused(result) == {0: "part_of_a_program", 1: "known_operator"}
 
 
 def test_nothing_is_mapped() -> None:
     factory = GraphFactory()
     image = factory.activation(1, 16, 16, 4)
-    factory.unary("RELU", image)
+    factory.unary("LEAKY_RELU", image)
     result = run(factory, image)
     assert (result.mapped, result.inputs, result.outputs, result.kept) == ((), (), (), ())
 
@@ -216,8 +261,9 @@ def test_quantize_that_changes_values() -> None:
         return add
 
     assert _after_conv(4, requantise(0.5, 3)) == ""
-    assert _after_conv(4, requantise(0.5, 4)) == "same_real_values"
-    assert _after_conv(4, requantise(0.25, 3)) == "same_real_values"
+    assert _after_conv(4, requantise(0.5, 4)) == ""
+    assert _after_conv(4, requantise(0.25, 3)) == ""
+    assert _after_conv(4, requantise(0.25, 3), size=1) == "requantised_on_a_map"
 
 
 @pytest.mark.parametrize(
@@ -331,4 +377,4 @@ def test_two_inputs() -> None:
     result = factory.activation(1, 8, 8, 4)
     factory.op("ADD", [one, two], [result])
     graph: Graph = factory.graph([one, two], [result])
-    assert partition(graph, 14).mapped == ()
+    assert partition(graph, 14).mapped == (0,)

@@ -195,7 +195,7 @@ def test_split_is_tensorflow_lites_rule(case: tuple[Graph, list[bool]]) -> None:
 
 
 @st.composite
-def _random_chains(draw: st.DrawFn) -> Graph:
+def _random_networks(draw: st.DrawFn) -> Graph:
     """Networks of convolutions, clamps, renames and branches."""
     factory = GraphFactory()
     maps = [factory.activation(1, 8, 8, 4)]
@@ -214,14 +214,13 @@ def _random_chains(draw: st.DrawFn) -> Graph:
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
-@given(_random_chains(), st.booleans())
-def test_what_is_mapped_is_a_chain(graph: Graph, all_subsets: bool) -> None:
+@given(_random_networks(), st.booleans())
+def test_what_is_mapped_computes_something(graph: Graph, all_subsets: bool) -> None:
     result = partition(graph, 14, options=Options(all_subsets=all_subsets))
     result.verify()
     for subset in result.kept:
-        assert len(subset.inputs(graph)) == 1
-        assert subset.outputs(graph) in ((), graph.operators[subset.operators[-1]].outputs)
-        assert any(graph.operators[op].name == "CONV_2D" for op in subset.operators)
+        assert any(graph.operators[op].name != "QUANTIZE" for op in subset.operators)
+        assert all(graph.operators[op].name != "LEAKY_RELU" for op in subset.operators)
 
 
 _SIZES = st.lists(st.integers(-1, 5), max_size=5).map(tuple)

@@ -1,0 +1,159 @@
+"""Lowering of ADD and SUB of two maps, and of the copies in front of operators on maps.
+
+Reads `SumStep`s and `InteriorCopyStep`s. Facts: docs/format/elementwise.md. A sum is
+
+    reset; weights into wide memory; one tensor op for each class of tiles,
+
+and asks the next layer for a reset behind its halo exchange.
+"""
+
+from __future__ import annotations
+
+from ..planning.elementwise import SumStep
+from ..planning.patches import InteriorCopyStep, Patch, PatchClass
+from .constant_lines import diagonal, fence_identity, write_weights
+from .lower import Lowering
+from .program import Flag, Mode, Nest, TensorOp, Wait
+from .requantise import copying, requantised
+from .streams import stream
+
+WORD_BYTES = 4
+LINE_UNITS = 4
+
+
+def begin_elementwise(lowering: Lowering) -> None:
+    """All counters at zero: once for the operator before, if it asked, and once for this."""
+    if lowering.sync.reset_before_parameters:
+        lowering.reset()
+    lowering.reset()
+
+
+def end_elementwise(lowering: Lowering, output: str, groups: int, tiles: int) -> None:
+    """The result's events; the next layer resets behind its halo exchange."""
+    lowering.sync.produce(output, groups, tiles, grouped=True)
+    lowering.sync.reset_before_parameters = True
+
+
+def lower_sum(lowering: Lowering, step: SumStep) -> None:
+    """One sum; its first operand is the one at the lower address."""
+    begin_elementwise(lowering)
+    order = sorted((0, 1), key=lambda i: lowering.address(step.terms[i].buffer))
+    terms = [step.terms[i] for i in order]
+    zero = max(0, -min(term.weight for term in terms))
+    image = [word for term in terms for word in diagonal(term.weight, zero)]
+    write_weights(lowering, lowering.address(step.scratch), step.line, image)
+    tiles = 0
+    for tile_class in step.classes:
+        lowering.add(_sum(lowering, step, tile_class, order, zero))
+        tiles |= tile_class.tiles
+    end_elementwise(lowering, step.output, step.channel_words, tiles)
+
+
+def _sum(
+    lowering: Lowering, step: SumStep, tile_class: PatchClass, order: list[int], zero: int
+) -> TensorOp:
+    first, second = (
+        lowering.address(step.terms[i].buffer) + tile_class.sources[i].offset for i in order
+    )
+    source, target = tile_class.sources[order[0]], tile_class.target
+    height, width, words = tile_class.height, tile_class.width, step.channel_words
+    steps = height * width * words
+    loops = (2, 2, *(count for count in (width, height) if count > 1), words)
+    op = TensorOp(
+        tiles=tile_class.tiles,
+        loops=loops,
+        narrow_in=stream(
+            WORD_BYTES * first,
+            (2, 2),
+            (2, WORD_BYTES * (second - first)),
+            *_pixels(source, height, width, words),
+        ),
+        narrow_out=stream(
+            WORD_BYTES * (lowering.address(step.output) + target.offset),
+            (1, WORD_BYTES),
+            *_pixels(target, height, width, words),
+        ),
+        wide=Nest(LINE_UNITS * step.line, ((4, LINE_UNITS), (steps, 0)), 1),
+        partial=Nest(0, ((4, 0), (steps, 0)), 0, 1, LINE_UNITS),
+        signal_output=4,
+        waits=(Wait(Flag.NARROW_TO_WIDE, len(loops), lowering.sync.count(Flag.NARROW_TO_WIDE)),),
+        mode=Mode.ELEMENTWISE,
+        weight_zero=zero,
+        group_level=len(loops) - 1,
+        reduced=0b11,
+        last_lanes=WORD_BYTES - 1,
+        lanes=WORD_BYTES - 1,
+        initial=step.initial,
+    )
+    return requantised(op, step.requantization)
+
+
+def _pixels(place: Patch, height: int, width: int, words: int) -> tuple[tuple[int, int], ...]:
+    """Columns, rows, and the words of a pixel outside of both, in bytes."""
+    return (
+        (width, WORD_BYTES * place.pixel_words),
+        (height, WORD_BYTES * place.row_words),
+        (1, WORD_BYTES * place.map_words),
+        (words, WORD_BYTES),
+    )
+
+
+def lower_interior_copy(lowering: Lowering, step: InteriorCopyStep) -> None:
+    """idle; copies; idle; reset."""
+    fence_identity(lowering, step.identity)
+    lowering.program.idle()
+    base, target = lowering.address(step.input), lowering.address(step.output)
+    for tile_class in step.classes:
+        (source,) = tile_class.sources
+        lowering.add(
+            copy_words(
+                lowering,
+                tile_class.tiles,
+                (tile_class.height, tile_class.width, step.channel_words),
+                (base + source.offset, source),
+                (target + tile_class.target.offset, tile_class.target),
+            )
+        )
+    lowering.program.idle()
+    lowering.reset()
+
+
+def copy_words(
+    lowering: Lowering,
+    tiles: int,
+    size: tuple[int, int, int],
+    source: tuple[int, Patch],
+    target: tuple[int, Patch],
+) -> TensorOp:
+    """Copy `size` (rows, columns, words) between places (word address, strides); no signals."""
+    height, width, words = size
+    (first, read), (place, written) = source, target
+    steps = height * width * words
+    return copying(
+        TensorOp(
+            tiles=tiles,
+            loops=(1, steps),
+            narrow_in=Nest(
+                first,
+                (
+                    (words, 1),
+                    (1, 0),
+                    (width, read.pixel_words),
+                    (1, 0),
+                    (height, read.row_words),
+                    (1, 0),
+                    (1, read.map_words),
+                ),
+                0x55,
+            ).scaled(WORD_BYTES),
+            narrow_out=stream(
+                place,
+                (words, 1),
+                (width, written.pixel_words),
+                (height, written.row_words),
+                (1, written.map_words),
+            ).scaled(WORD_BYTES),
+            wide=Nest(lowering.plan.identity_line, ((1, 1), (steps, 0)), 1).scaled(LINE_UNITS),
+            partial=Nest(0, ((steps, 0),), 0, 0, 64 * LINE_UNITS),
+        )
+    )

@@ -1,0 +1,111 @@
+"""Lowering of operators on one map, value by value.
+
+Reads `PointwiseStep`s. Facts: docs/format/elementwise.md, "One operand".
+
+    reset; constants, where they are not there yet; table; one tensor op for each class of tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..planning.patches import Patch, PatchClass
+from ..planning.pointwise import PointwiseStep, Table
+from .activation_tables import Activation, load_table
+from .constant_lines import diagonal, make_identity, write_weights
+from .elementwise import LINE_UNITS, WORD_BYTES, begin_elementwise, end_elementwise
+from .lower import Lowering
+from .program import Flag, Mode, Nest, TensorOp, Wait
+from .requantise import requantised
+from .streams import stream
+
+_TABLES = {Table.SIGMOID: Activation.SIGMOID}
+
+
+def lower_pointwise(lowering: Lowering, step: PointwiseStep) -> None:
+    """One operator; it asks the next layer for a reset behind its halo exchange."""
+    begin_elementwise(lowering)
+    zero = max(0, -step.weight)
+    if step.weight == 1:
+        make_identity(lowering, step.constants)
+    else:
+        image = diagonal(step.weight, zero)
+        write_weights(lowering, lowering.address(step.constants), step.line, image)
+    tiles = 0
+    for tile_class in step.classes:
+        tiles |= tile_class.tiles
+    if step.table is not Table.NONE:
+        load_table(lowering, _TABLES[step.table], tiles)
+    for tile_class in step.classes:
+        op = _operation(lowering, step, tile_class)
+        op = _identity(lowering, op) if step.weight == 1 else _weighted(lowering, op, step, zero)
+        lowering.add(requantised(op, step.requantization))
+    end_elementwise(lowering, step.output, step.channel_words, tiles)
+
+
+def _operation(lowering: Lowering, step: PointwiseStep, tile_class: PatchClass) -> TensorOp:
+    """Pixels, then the words of a pixel."""
+    (source,) = tile_class.sources
+    target = tile_class.target
+    steps = tile_class.height * tile_class.width
+    loops = (steps, step.channel_words) if step.channel_words > 1 else (steps,)
+    written = _stream(lowering.address(step.output), target, tile_class, step.channel_words)
+    return TensorOp(
+        tiles=tile_class.tiles,
+        loops=loops,
+        narrow_in=_stream(lowering.address(step.input), source, tile_class, step.channel_words),
+        narrow_out=written,
+        signal_output=len(written.levels) - 1,
+        input_zero=step.input_zero,
+        last_lanes=WORD_BYTES - 1,
+        lanes=WORD_BYTES - 1,
+        activation=int(step.table is not Table.NONE),
+        initial=step.initial,
+    )
+
+
+def _identity(lowering: Lowering, op: TensorOp) -> TensorOp:
+    """Every word times the identity line."""
+    idle = tuple((count, 0) for count in op.loops)
+    return replace(
+        op,
+        wide=Nest(LINE_UNITS * lowering.plan.identity_line, idle),
+        partial=Nest(0, idle, 0, 0, LINE_UNITS),
+        signal_operands=1,
+        waits=(Wait(Flag.NARROW_TO_WIDE, 2, lowering.sync.count(Flag.NARROW_TO_WIDE)),),
+        mode=Mode.IDENTITY,
+        group_level=1,
+    )
+
+
+def _weighted(lowering: Lowering, op: TensorOp, step: PointwiseStep, zero: int) -> TensorOp:
+    """The two halves of every word times 16-bit weights."""
+    pixels = op.loops[0]
+    loops = (2, pixels, step.channel_words)
+    steps = pixels * step.channel_words
+    return replace(
+        op,
+        loops=loops,
+        narrow_in=stream(op.narrow_in.base, (2, 2), *op.narrow_in.levels[1:]),
+        wide=Nest(LINE_UNITS * step.line, ((2, LINE_UNITS), (steps, 0)), 1),
+        partial=Nest(0, ((2, 0), (steps, 0)), 0, 1, LINE_UNITS),
+        waits=(Wait(Flag.NARROW_TO_WIDE, len(loops), lowering.sync.count(Flag.NARROW_TO_WIDE)),),
+        mode=Mode.ELEMENTWISE,
+        weight_zero=zero,
+        group_level=len(loops) - 1,
+        reduced=0b1,
+    )
+
+
+def _stream(base: int, place: Patch, tile_class: PatchClass, words: int) -> Nest:
+    """One word, pixels (one loop where rows follow each other), words of a pixel; bytes."""
+    height, width = tile_class.height, tile_class.width
+    pixels: tuple[tuple[int, int], ...]
+    if height == 1 or place.row_words == width * place.pixel_words:
+        pixels = ((width * height, WORD_BYTES * place.pixel_words),)
+    else:
+        pixels = (
+            (width, WORD_BYTES * place.pixel_words),
+            (height, WORD_BYTES * place.row_words),
+        )
+    return stream(WORD_BYTES * (base + place.offset), (1, WORD_BYTES), *pixels, (words, WORD_BYTES))

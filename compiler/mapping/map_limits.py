@@ -1,0 +1,70 @@
+"""What the code generator asks of operators that work on whole maps, value by value."""
+
+from __future__ import annotations
+
+from ..frontend.graph import Graph, Operator
+from .constraints.base import (
+    Context,
+    Violation,
+    activation_inputs,
+    activations,
+    constraint,
+    innermost,
+    is_vector,
+    operand,
+    result,
+)
+from .program_parts import keeps_values
+
+WORD = 4
+"""Bytes of a narrow word."""
+_RANK = 4
+
+
+@constraint()
+def maps_of_several_pixels(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """The operator is lowered on maps of four dimensions and more than one pixel."""
+    for tensor in activations(graph, op):
+        if len(tensor.shape) != _RANK or is_vector(tensor.shape):
+            return Violation(tensor.shape, tensor=tensor.name)
+    return None
+
+
+@constraint()
+def nothing_spread(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """The operator is lowered for two maps of the output's size, or for one such map and a
+    constant whose elements are all the same number."""
+    wanted = result(graph, op).shape
+    for tensor in activation_inputs(graph, op):
+        if tensor.shape != wanted:
+            return Violation(tensor.shape, "x".join(map(str, wanted)), tensor.name)
+    for position in range(len(op.inputs)):
+        constant = operand(graph, op, position)
+        if constant is None or constant.data is None:
+            continue
+        values = constant.data.reshape(-1)
+        if not values.size or (values != values[0]).any():
+            return Violation("several numbers", "one number", constant.name)
+    return None
+
+
+@constraint()
+def requantised_on_a_map(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """A QUANTIZE that changes values is lowered on maps of four dimensions and more than one
+    pixel."""
+    if keeps_values(graph, op):
+        return None
+    return maps_of_several_pixels.check(graph, op, context)
+
+
+@constraint()
+def picture_from_host(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """An operator that reads the model's input is lowered for 1 to 4 channels or a multiple of
+    4."""
+    if not context.reads_host:
+        return None
+    for source in activation_inputs(graph, op):
+        channels = innermost(source.shape)[2]
+        if channels > WORD and channels % WORD:
+            return Violation(f"{channels} channels", "1 to 4 or a multiple of 4", source.name)
+    return None

@@ -1,0 +1,165 @@
+"""What operators without a window do with maps: every tile works on its own pixels.
+
+An operand that lies in a larger map (with a halo, or joined with others) is copied to a compact
+buffer first, so that all operands of an operator have the same strides. Facts:
+docs/format/elementwise.md, "Operands".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..fast_dataclass import dataclass
+from ..frontend.graph import Operator
+from .builder import PlanBuilder
+from .map_layout import MapLayout, map_layout
+from .plan import TILES, Step
+from .refusal import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A tile's own pixels in a buffer, in words: where the first one is, from one pixel to the
+    next, from a row to the next, and the size of the tile's whole map."""
+
+    offset: int
+    pixel_words: int
+    row_words: int
+    map_words: int
+
+
+@dataclass(frozen=True, slots=True)
+class PatchClass:
+    """Tiles with `height` x `width` own pixels that lie alike in every source and the target."""
+
+    height: int
+    width: int
+    sources: tuple[Patch, ...]
+    target: Patch
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteriorCopyStep(Step):
+    """The own pixels of a map to a compact buffer, times an identity matrix. identity: scratch
+    to make the program's identity line from, '' where it is there already."""
+
+    classes: tuple[PatchClass, ...]
+    channel_words: int
+    input: str
+    output: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A map ready to be read: a compact layout and its buffer; `copied`: the tensor's own
+    buffer is not needed any more."""
+
+    tensor: int
+    layout: MapLayout
+    buffer: str
+    copied: bool = False
+
+
+def patch(layout: MapLayout, tile: int) -> Patch:
+    """The own pixels of one tile."""
+    row = layout.row_words(tile)
+    return Patch(
+        layout.offset(tile, *layout.own_corner(tile)),
+        layout.pixel_words,
+        row,
+        row * layout.held_rows(tile),
+    )
+
+
+def patch_classes(sources: Sequence[MapLayout], target: MapLayout) -> tuple[PatchClass, ...]:
+    """Tiles that own pixels, by equal geometry, in the order of their lowest tiles."""
+    masks: dict[PatchClass, int] = {}
+    for tile in range(TILES):
+        height, width = target.own_size(tile)
+        if height and width:
+            key = PatchClass(
+                height,
+                width,
+                tuple(patch(source, tile) for source in sources),
+                patch(target, tile),
+                tiles=0,
+            )
+            masks[key] = masks.get(key, 0) | 1 << tile
+    return tuple(replace(key, tiles=mask) for key, mask in masks.items())
+
+
+def is_compact(layout: MapLayout) -> bool:
+    """Whether every tile holds its own pixels and nothing else."""
+    return not layout.has_halo and layout.pixel_words == layout.channel_words
+
+
+def compact_layout(layout: MapLayout) -> MapLayout:
+    """The same tensor without halo and neighbours."""
+    return map_layout(layout.height, layout.width, layout.channel_words, ())
+
+
+def compact_operands(planner: PlanBuilder, op: Operator) -> list[Operand]:
+    """All map inputs of the operator, copied where they are not compact."""
+    operands = []
+    for tensor in dict.fromkeys(planner.dataflow.activations(op)):
+        layout = planner.map_layout(op, tensor)
+        if is_compact(layout):
+            operands.append(Operand(tensor, layout, ""))
+        else:
+            operands.append(_copy(planner, op, tensor, layout))
+    return [
+        replace(operand, buffer=planner.keep(operand.buffer))
+        if operand.copied
+        else replace(operand, buffer=planner.consume(operand.tensor))
+        for operand in operands
+    ]
+
+
+def _copy(planner: PlanBuilder, op: Operator, tensor: int, layout: MapLayout) -> Operand:
+    compact = compact_layout(layout)
+    buffer = planner.scratch(f"{op.index} copy of {tensor}", compact.words, rank=0)
+    planner.add(
+        InteriorCopyStep(
+            ops=(op.index,),
+            classes=patch_classes([layout], compact),
+            channel_words=layout.channel_words,
+            input=planner.consume(tensor),
+            output=buffer,
+            identity=planner.identity(),
+        )
+    )
+    return Operand(tensor, compact, buffer, copied=True)
+
+
+def same_maps(planner: PlanBuilder, op: Operator) -> None:
+    """Refuse inputs of another shape than the output: nothing is broadcast."""
+    graph, flow = planner.graph, planner.dataflow
+    wanted = planner.map_shape(flow.source(op.outputs[0]))
+    for tensor in flow.activations(op):
+        layout = planner.map_layout(op, tensor)
+        found = layout.height, layout.width, graph.tensor(tensor).shape[-1]
+        if found != wanted:
+            raise Refusal(
+                op.index,
+                f"{op.name} with an input that is spread over the output",
+                actual="x".join(map(str, found)),
+                allowed="x".join(map(str, wanted)),
+            )
+
+
+def result_buffer(planner: PlanBuilder, op: Operator, operands: Sequence[Operand]) -> str:
+    """Buffer of the output, whose layout is set: that of the most recently made operand that
+    nothing needs any more and that is as large, else a new one."""
+    tensor = op.outputs[0]
+    layout = planner.layouts[tensor]
+    assert isinstance(layout, MapLayout)
+    for operand in sorted(operands, key=lambda o: -planner.birth(o.tensor)):
+        own = planner.layouts[operand.tensor]
+        assert isinstance(own, MapLayout)
+        fits = own.words == layout.words if operand.copied else own == layout
+        if fits and planner.dies(operand.tensor, op):
+            return planner.take_over(tensor, operand.tensor)
+    return planner.produce(tensor, layout.words)

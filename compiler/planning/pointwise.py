@@ -1,0 +1,217 @@
+"""Operators on one map, value by value: requantisation, clamps, activation tables, and sums and
+products with one constant number.
+
+All are `output = clamp(multiplier * (weight * x + initial)) + zero point`, then perhaps a table.
+With weight 1 the words run through the identity matrix; other weights are 16-bit values in two
+wide lines of their own. Facts: docs/format/elementwise.md, "One operand".
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+
+from ..fast_dataclass import dataclass
+from ..frontend.graph import Graph, Operator, Tensor
+from .builder import PlanBuilder
+from .dataflow import scale, zero_point
+from .elementwise import fused
+from .family import Family
+from .map_layout import MapLayout
+from .patches import Operand, PatchClass, compact_operands, patch_classes, result_buffer, same_maps
+from .plan import Step
+from .refusal import Refusal
+from .requantization import Requantization, from_bits, single
+from .wide_memory import top_line
+
+WEIGHT_LINES = 2
+WEIGHT_WORDS = 8
+LARGEST_SUM = 1 << 23
+"""Sums that float32 holds with a bit to spare."""
+LARGEST_WEIGHT = 1 << 14
+SIGMOID_LIMIT = from_bits(0x41265904)
+"""10.396733: beyond it the table's result would leave 0..255."""
+_ACTIVATIONS = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
+"""The numbers the schema gives the same functions where they are fused."""
+
+
+class Table(enum.Enum):
+    """Activation table behind the clamp."""
+
+    NONE = "none"
+    SIGMOID = "256 / (1 + exp(-x))"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointwiseStep(Step):
+    """output = table(clamp(multiplier * (weight * x - zero + initial))) + zero point.
+
+    weight: 1 through the identity line, which is made from scratch `constants` unless that is
+    ''; any other through two lines at `line`, made from `constants`. `zero` is subtracted from
+    x with weight 1; otherwise `initial` holds it.
+    """
+
+    input: str
+    output: str
+    channel_words: int
+    classes: tuple[PatchClass, ...]
+    weight: int
+    input_zero: int
+    initial: int
+    requantization: Requantization
+    table: Table
+    constants: str
+
+    @property
+    def line(self) -> int:
+        """First line of the weights."""
+        return self.lowest_line
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What a step computes (see `PointwiseStep`)."""
+
+    requantization: Requantization
+    weight: int = 1
+    initial: int = 0
+    table: Table = Table.NONE
+
+
+def constant_number(graph: Graph, op: Operator) -> float | None:
+    """The real value of the operator's constant operand if all its elements are equal."""
+    for index in op.inputs:
+        tensor = graph.tensor(index)
+        if tensor.data is None:
+            continue
+        values = tensor.data.reshape(-1)
+        if not values.size or tensor.data.dtype.itemsize != 1 or (values != values[0]).any():
+            return None
+        assert tensor.quantization is not None
+        zero = tensor.quantization.zero_points[0]
+        return single(scale(tensor) * (int(values[0]) - zero))
+    return None
+
+
+def _source(planner: PlanBuilder, op: Operator) -> Tensor:
+    """The one map, as the operator itself names it."""
+    tensors = (planner.graph.tensor(index) for index in op.inputs)
+    return next(tensor for tensor in tensors if not tensor.is_constant)
+
+
+def _requantised(planner: PlanBuilder, op: Operator) -> Function:
+    """QUANTIZE, RELU, RELU6, RELU_N1_TO_1."""
+    return Function(fused(planner, op, scale(_source(planner, op)), _ACTIVATIONS.get(op.name)))
+
+
+def _sigmoid(planner: PlanBuilder, op: Operator) -> Function:
+    output = planner.graph.tensor(op.outputs[0])
+    if scale(output) != 1 / 256 or zero_point(output):
+        raise Refusal(
+            op.index, "LOGISTIC with this output scale", actual=scale(output), allowed=1 / 256
+        )
+    limits = Requantization(scale(_source(planner, op)), SIGMOID_LIMIT, -SIGMOID_LIMIT, 0)
+    return Function(limits, table=Table.SIGMOID)
+
+
+def _sum(planner: PlanBuilder, op: Operator) -> Function:
+    """x + c, x - c, c - x, or x + x."""
+    source = _source(planner, op)
+    number = constant_number(planner.graph, op)
+    unit, zero = scale(source), zero_point(source)
+    if number is None:
+        if op.name == "SUB":
+            raise Refusal(op.index, "a tensor minus itself")
+        return Function(fused(planner, op, single(2 * unit)))
+    negative = op.name == "SUB" and planner.graph.tensor(op.inputs[0]).is_constant
+    steps = (-number if op.name == "SUB" and not negative else number) / unit
+    if abs(steps) >= LARGEST_SUM / 2:
+        raise Refusal(op.index, "the constant is too large", actual=number)
+    if not negative and unit == scale(planner.graph.tensor(op.outputs[0])):
+        return Function(fused(planner, op, unit), initial=_nearest(steps))
+    weight = LARGEST_WEIGHT
+    while weight > 1 and (255 + abs(steps)) * weight > LARGEST_SUM:
+        weight //= 2
+    factor = -weight if negative else weight
+    result = fused(planner, op, single(unit / weight))
+    return Function(result, factor, _nearest(steps * weight) - factor * zero)
+
+
+def _product(planner: PlanBuilder, op: Operator) -> Function:
+    """x * c."""
+    source = _source(planner, op)
+    number = constant_number(planner.graph, op)
+    if number is None:
+        raise Refusal(op.index, "a product that is not with one number")
+    result = fused(planner, op, single(scale(source) * abs(number)))
+    return Function(result) if number >= 0 else Function(result, -1, zero_point(source))
+
+
+def _nearest(value: float) -> int:
+    """The nearest integer, halves away from zero."""
+    return int(math.copysign(math.floor(abs(value) + 0.5), value))
+
+
+_FUNCTIONS = {
+    "ADD": _sum,
+    "LOGISTIC": _sigmoid,
+    "MUL": _product,
+    "QUANTIZE": _requantised,
+    "RELU": _requantised,
+    "RELU6": _requantised,
+    "RELU_N1_TO_1": _requantised,
+    "SUB": _sum,
+}
+
+
+def is_pointwise(planner: PlanBuilder, op: Operator) -> bool:
+    """One map, and nothing else but a constant number."""
+    tensors = planner.dataflow.activations(op)
+    if len(set(tensors)) != 1 or not isinstance(planner.layouts.get(tensors[0]), MapLayout):
+        return False
+    constants = any(planner.graph.tensor(index).is_constant for index in op.inputs)
+    if not constants:
+        return op.name != "MUL"
+    return constant_number(planner.graph, op) is not None
+
+
+def plan_pointwise(planner: PlanBuilder, op: Operator) -> None:
+    """The step, behind a copy if the map is not compact."""
+    same_maps(planner, op)
+    function = _FUNCTIONS[op.name](planner, op)
+    output = planner.lay_out_map(op.outputs[0])
+    (operand,) = compact_operands(planner, op)
+    weighted = function.weight != 1
+    line = top_line(planner, op) - (WEIGHT_LINES if weighted else 0)
+    zero = 0 if weighted else zero_point(_source(planner, op))
+    planner.add(
+        PointwiseStep(
+            ops=(op.index,),
+            lowest_line=line,
+            small=WEIGHT_LINES if weighted else 0,
+            input=operand.buffer,
+            output=_output_buffer(planner, op, operand),
+            channel_words=output.channel_words,
+            classes=patch_classes([operand.layout], output),
+            weight=function.weight,
+            input_zero=zero,
+            initial=function.initial,
+            requantization=function.requantization,
+            table=function.table,
+            constants=planner.scratch(f"{op.index} weights", WEIGHT_WORDS)
+            if weighted
+            else planner.identity(),
+        )
+    )
+
+
+def _output_buffer(planner: PlanBuilder, op: Operator, operand: Operand) -> str:
+    """In place, but for results that go to the host."""
+    if planner.dataflow.is_output(op.outputs[0]):
+        layout = planner.layouts[op.outputs[0]]
+        assert isinstance(layout, MapLayout)
+        return planner.produce(op.outputs[0], layout.words)
+    return result_buffer(planner, op, [operand])
+
+
+POINTWISE = Family("pointwise", frozenset(_FUNCTIONS), plan_pointwise, accepts=is_pointwise)
