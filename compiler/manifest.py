@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import VERSION
-from .options import Request
+from .options import PRIORITIES, Request
 
 if TYPE_CHECKING:
     from .compilation import CompiledModel, Run
@@ -50,12 +50,16 @@ def manifest(compiled: CompiledModel, request: Request, run: Run) -> bytes:
 
 def options(request: Request) -> dict[str, Any]:
     """The options that can change the output, under their long names."""
+    weights = request.options.weights
     return {
         "emulate_release": request.options.release.name,
         "min_runtime_version": request.options.min_runtime,
         "enable_multiple_subgraphs": request.options.all_subgraphs,
         "intermediate_tensors": request.intermediate_tensors,
         "num_segments": request.segments or "auto",
+        "cache_priority": PRIORITIES[request.options.by_order],
+        "optimize_order": weights is not None,
+        "weights": list(weights or ()),
         "search_delegate": request.search_step is not None,
         "delegate_search_step": request.search_step,
     }
