@@ -56,6 +56,7 @@ UNITS = (
     "mesh east",
 )
 """A tile's units in the order of the bits of `TileFence.units`."""
+_UNLIMITED = 1 << 40
 FEED_UNITS = ("activation infeed", "parameter infeed", "pop", "outfeed")
 """Units beside the scalar core in the order of the bits of `ScalarFence.units`."""
 
@@ -118,6 +119,10 @@ class Chip:
                 self.counters.add(signal.flag, tiles, count)
                 self.wake(("flag", signal.flag))
 
+    def scalar_signal(self, flag: ScalarFlag, count: int) -> None:
+        """A unit beside the scalar core signals."""
+        self.counters.scalar[flag] += count
+
     def produced(self, flag: Flag, count: int) -> None:
         """Ring messages, which every tile and the scalar core count."""
         self.counters.add(flag, range(TILES), count)
@@ -133,6 +138,18 @@ class Chip:
         if to_host:
             self.outfeed.put(block)
         self.wake(("ring", channel))
+
+    def deliver(self, direction: Direction, tile: int, words: Array) -> None:
+        """Words onto the mesh link into a tile."""
+        self.links[direction][tile].put(words)
+        self.wake(("mesh", direction))
+
+    def room(self, channel: int, destinations: Iterable[int], *, to_host: bool) -> int:
+        """Rows all receivers can take now."""
+        return _UNLIMITED
+
+    def touch(self, address: int, *, write: bool) -> None:
+        """The scalar core reads or writes a word of its memory."""
 
     def wake(self, key: Key) -> None:
         """Something that sides may wait for has changed."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import EmulationError, Where
 from ..lowering.program import Flag, TileInstruction
+from .accesses import Access
 from .counters import WaitSet
 from .memories import TILES
 from .streams import AddressStream
@@ -46,6 +47,18 @@ def signals(*candidates: tuple[Flag, int | None, AddressStream]) -> tuple[Signal
     )
 
 
+def next_boundary(
+    start: int, groups: Iterable[WaitSet], signals: Iterable[Signal], total: int
+) -> int:
+    """First item behind `start` that ends a block some wait or signal counts."""
+    result = total
+    levels = {(group.stream, wait.level) for group in groups for wait in group.waits}
+    levels |= {(signal.stream, signal.level) for signal in signals}
+    for stream, level in levels:
+        result = min(result, stream.start(level, stream.finished(level, start) + 1))
+    return result
+
+
 class Side:
     """One stream of an instruction: `done` items of `total` on each tile."""
 
@@ -73,8 +86,16 @@ class Side:
         raise NotImplementedError
 
     def boundary(self, start: int) -> int:
-        """First item behind `start` at which another unit may notice something."""
+        """First item behind `start` at which the side waits for or signals something."""
         return self.total
+
+    def waited(self, start: int, stop: int) -> list[tuple[WaitSet, int, int]]:
+        """(waits, first, last + 1 item of their stream) that items start..stop depend on."""
+        return [(group, start, stop) for group in self.waits]
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        """Memory that items start..stop read and write."""
+        return []
 
     def cycles(self, start: int, stop: int) -> float:
         """Time the items take, in clock cycles."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..lowering.program import Flag, Infeed, Outfeed, Pop, ScalarFlag, Wait
+from .accesses import FEED_SPACES, SIZES, Access, Space
 from .counters import WaitSet
 from .memories import LINE_BYTES, TILES, Array
 from .ring import CHANNEL_A
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .chip import Chip
 
 _LEVELS = 3
+_BYTES_PER_CYCLE = 8
 PARAMETERS, ACTIVATIONS, RETURNED = 0, 1, 2
 """Values of `Pop.source`: the buffer it reads."""
 ITEM_BYTES = (64, 8, 4)
@@ -71,10 +73,18 @@ class Feed:
         """First item behind `start` at which another unit may notice something."""
         return min(self.stream.total, start + 1)
 
+    def cycles(self, start: int, stop: int) -> float:
+        """Time the items take: 8 bytes a cycle."""
+        return float(stop - start)
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        """Buffers that items start..stop read and write."""
+        return []
+
     def signal(self, flag: ScalarFlag, level: int | None, start: int, stop: int) -> None:
         if level is not None:
             done = self.stream.finished(level, stop) - self.stream.finished(level, start)
-            self.chip.counters.scalar[flag] += done
+            self.chip.scalar_signal(flag, done)
 
 
 class InfeedRun(Feed):
@@ -101,6 +111,13 @@ class InfeedRun(Feed):
         flag = ScalarFlag.AVDATA_POP if self.source else ScalarFlag.PARAMETER_POP
         self.signal(flag, self.instruction.signal, start, stop)
 
+    def cycles(self, start: int, stop: int) -> float:
+        return (stop - start) * self.item_bytes / _BYTES_PER_CYCLE
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        space = FEED_SPACES[self.source]
+        return [Access(space, True, self.stream.addresses()[start:stop] % SIZES[space])]
+
 
 class PopRun(Feed):
     """Feed buffer -> ring bus; lines of 4 * (lanes + 1) bytes, the last may be shorter."""
@@ -125,6 +142,25 @@ class PopRun(Feed):
             self._send(self.left[None])
         self.signal(_SPACE[self.source], self.instruction.signal_space, start, stop)
         self._signal_ring(start, stop)
+
+    def reach(self) -> int:
+        room = self.chip.room(CHANNEL_A, self.destinations, to_host=False)
+        return min(super().reach(), self.done + max(0, room) * self.row_items)
+
+    @property
+    def row_items(self) -> int:
+        """Items that make one row, at least."""
+        return max(1, self.line_bytes // ITEM_BYTES[self.source])
+
+    def boundary(self, start: int) -> int:
+        return min(self.stream.total, (start // self.row_items + 1) * self.row_items)
+
+    def cycles(self, start: int, stop: int) -> float:
+        return (stop - start) * ITEM_BYTES[self.source] / _BYTES_PER_CYCLE
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        space = FEED_SPACES[self.source]
+        return [Access(space, False, self.stream.addresses()[start:stop] % SIZES[space])]
 
     def _send(self, rows: Array) -> None:
         self.chip.send(CHANNEL_A, self.destinations, rows, to_host=False)
@@ -171,3 +207,12 @@ class OutfeedRun(Feed):
 
     def boundary(self, start: int) -> int:
         return min(self.stream.total, (start // self.row_items + 1) * self.row_items)
+
+    def cycles(self, start: int, stop: int) -> float:
+        return (stop - start) * self.item_bytes / _BYTES_PER_CYCLE
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        if self.to_host:
+            return []
+        addresses = self.stream.addresses()[start:stop] % SIZES[Space.SCALAR]
+        return [Access(Space.SCALAR, True, addresses)]

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import EmulationError
 from ..lowering.program import Flag, TensorOp
+from .accesses import Access, Space
 from .counters import WaitSet
 from .execution import Side, signals
 from .memories import NARROW_BYTES, gather, scatter
@@ -56,6 +57,13 @@ class InterpolationSide(Side):
         scatter(self.chip.memories.narrow_words, tiles, plan.narrow_out.addresses() >> 2, result)
         self.chip.fire(self.signals, tiles, 0, plan.loops.total)
         self.chip.fire(self.result_signals, tiles, 0, plan.narrow_out.total)
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        addresses, weights = self._taps()
+        return [
+            Access(Space.NARROW, False, np.unique(addresses[weights > 0] >> 2)),
+            Access(Space.NARROW, True, self.plan.narrow_out.addresses() >> 2),
+        ]
 
     def _taps(self) -> tuple[Addresses, Addresses]:
         """(byte address, weight) of every item."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import EmulationError
 from ..lowering.program import Direction, Flag, MeshMove
+from .accesses import Access, Space
 from .counters import split_waits
-from .execution import Key, Side, signals
+from .execution import Key, Side, next_boundary, signals
 from .memories import NARROW_WORDS, Array, gather, scatter
 from .streams import AddressStream
 
@@ -97,9 +98,14 @@ class SendSide(Side):
                 raise EmulationError(
                     "a mesh move sends words over the edge of the tile array", actual=f"tile {tile}"
                 )
-            self.chip.links[self.direction][target].put(sent)
-        self.chip.wake(("mesh", self.direction))
+            self.chip.deliver(self.direction, target, sent)
         self.chip.fire(self.signals, tiles, start, stop)
+
+    def boundary(self, start: int) -> int:
+        return next_boundary(start, self.waits, self.signals, self.total)
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        return [Access(Space.NARROW, False, self.stream.addresses()[start:stop])]
 
 
 class ReceiveSide(Side):
@@ -141,6 +147,12 @@ class ReceiveSide(Side):
             words = np.stack([links[tile].take(stop - start) for tile in tiles])
         scatter(self.chip.memories.narrow_words, tiles, addresses, words)
         self.chip.fire(self.signals, tiles, start, stop)
+
+    def boundary(self, start: int) -> int:
+        return next_boundary(start, self.waits, self.signals, self.total)
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        return [Access(Space.NARROW, True, self.stream.addresses()[start:stop])]
 
 
 def mesh_sides(chip: Chip, instruction: MeshMove) -> tuple[Side, ...]:

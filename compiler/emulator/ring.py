@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import EmulationError
 from ..lowering.program import Flag, Ring, RingConsume, RingProduce
+from .accesses import Access, Space, line_units
 from .counters import WaitSet
 from .execution import Key, Side, Signal, signals
 from .memories import LINE_BYTES, TILES, WIDE_LINES, Array, rows
@@ -70,8 +71,13 @@ class ProduceSide(Side):
         if instruction.signal_sent is not None:
             self.signals += (Signal(sent, instruction.signal_sent, self.wide, everywhere=True),)
 
+    def keys(self) -> list[Key]:
+        return [*super().keys(), ("room", self.channel)]
+
     def reach(self, tile: int, start: int) -> int:
-        return self.waits[0].limit(self.chip.counters.tile, tile, start)
+        limit = self.waits[0].limit(self.chip.counters.tile, tile, start)
+        room = self.chip.room(self.channel, self.destinations, to_host=self.to_host)
+        return min(limit, start + room)
 
     def run(self, tiles: Sequence[int], start: int, stop: int) -> None:
         lines = self.wide.addresses()[start:stop]
@@ -82,6 +88,9 @@ class ProduceSide(Side):
 
     def boundary(self, start: int) -> int:
         return start + 1
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        return [Access(Space.WIDE, False, line_units(self.wide.addresses()[start:stop]))]
 
 
 class ConsumeSide(Side):
@@ -136,6 +145,15 @@ class ConsumeSide(Side):
 
     def boundary(self, start: int) -> int:
         return start + 1
+
+    def waited(self, start: int, stop: int) -> list[tuple[WaitSet, int, int]]:
+        """A header row depends on the wait of the item behind it."""
+        first = int(self.items[start])
+        last = min(int(self.items[stop - 1]) + 1, self.wide.total)
+        return [(self.waits[0], first, last)]
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        return [Access(Space.WIDE, True, line_units(self.lines[start:stop]))]
 
 
 def _same(part: list[Array], other: list[Array]) -> bool:

@@ -113,8 +113,11 @@ class ScalarCore:
     def _load(self, op: ScalarOp) -> int:
         memory = self.chip.feeds.scalar
         if op.load_kind == _LOAD_ABSOLUTE:
-            return int(memory[op.load_address % SCALAR_WORDS])
-        return int(memory[self._address(op.load_address)])
+            address = op.load_address % SCALAR_WORDS
+        else:
+            address = self._address(op.load_address)
+        self.chip.touch(address, write=False)
+        return int(memory[address])
 
     def _address(self, field: int) -> int:
         """Address from the register a field names, which may count up."""
@@ -129,10 +132,12 @@ class ScalarCore:
         memory = self.chip.feeds.scalar
         if op.command == _TO_HOST:
             self.chip.host.receive(value.to_bytes(4, "little"))
-        elif op.command == _STORE:
-            memory[(op.command_slot | op.command_flags << 8) % SCALAR_WORDS] = value
-        elif op.command in (_STORE_REGISTER, _STORE_STEP):
-            memory[self._address(op.command_slot)] = value
+        elif op.command in (_STORE, _STORE_REGISTER, _STORE_STEP):
+            address = (op.command_slot | op.command_flags << 8) % SCALAR_WORDS
+            if op.command != _STORE:
+                address = self._address(op.command_slot)
+            self.chip.touch(address, write=True)
+            memory[address] = value
 
     def _float(self, op: ScalarOp) -> None:
         value = to_float(self.registers[op.float_operand])

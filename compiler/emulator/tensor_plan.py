@@ -11,13 +11,14 @@ import numpy as np
 
 from ..errors import EmulationError
 from ..lowering.program import Flag, Mode, TensorKind, TensorOp
+from .accesses import Access, Space, line_units
 from .memories import NARROW_BYTES, UNITS_PER_LINE, WIDE_LINES
 from .streams import Addresses, AddressStream, loop_stream
 
 LEVELS = 8
 _BYTE_PLANES = 3
-_SIXTEEN_BITS = 4
-"""Bit of `activation`: results are 16 bits."""
+LOOKUP, REDUCE_ARGUMENT, _SIXTEEN_BITS = 1, 2, 4
+"""Bits of `activation`: look results up, reduce the argument first, results are 16 bits."""
 
 
 class Operand(enum.Enum):
@@ -172,3 +173,60 @@ class TensorPlan:
         self.narrow_out.check("narrow memory", NARROW_BYTES)
         units = -(-self.lanes // 16) if self.inputs_per_step > 1 else 1
         self.wide.check("wide memory", WIDE_LINES * UNITS_PER_LINE - units + 1)
+
+
+def tensor_accesses(
+    plan: TensorPlan,
+    items: tuple[int, int],
+    before: tuple[int, int],
+    after: tuple[int, int],
+) -> list[Access]:
+    """Memory that steps items[0]..items[1] touch; before, after: (outputs, result words) that
+    are complete at these steps."""
+    steps = slice(*items)
+    found = []
+    if plan.narrow_in.present:
+        addresses = plan.narrow_in.addresses()
+        inputs = addresses[steps] if len(addresses) > 1 else addresses
+        last = inputs + (1 if plan.wide_inputs else plan.inputs_per_step - 1)
+        found.append(Access(Space.NARROW, False, np.unique(np.concatenate((inputs, last)) >> 2)))
+    wide = plan.wide.addresses()
+    found.append(
+        Access(Space.WIDE, False, _operand_units(plan, wide[steps] if len(wide) > 1 else wide))
+    )
+    if after[0] > before[0]:
+        found += _result_accesses(plan, (before[0], after[0]), (before[1], after[1]))
+    return found
+
+
+def _operand_units(plan: TensorPlan, addresses: Addresses) -> Addresses:
+    """64-byte units of the operand of some steps."""
+    units = np.arange(-(-plan.lanes // 16))
+    first = np.unique(addresses)
+    if plan.operand in (Operand.BYTE_PLANE, Operand.HALF_PLANE):
+        first = np.unique(first >> 2 << 2)
+    return np.unique(first[:, None] + units)
+
+
+def _result_accesses(
+    plan: TensorPlan, outputs: tuple[int, int], words: tuple[int, int]
+) -> list[Access]:
+    """What the results of a range of outputs read and write."""
+    op = plan.op
+    items = plan.last_item[slice(*outputs)]
+    found = [Access(Space.NARROW, True, plan.narrow_out.addresses()[slice(*words)] >> 2)]
+    entries = np.arange(-(-plan.lanes // 2))
+    slots = np.unique(plan.groups(items) & 1)[:, None]
+    if op.scales:
+        found.append(Access(Space.SCALING, False, (32 * slots + entries).ravel()))
+    if op.bias:
+        found.append(Access(Space.SCALING, False, (32 * slots + 64 + entries).ravel()))
+    if op.weight_zero_vector:
+        lines = np.unique(plan.zero_lines(plan.groups(items)))
+        found.append(Access(Space.WIDE, False, line_units(lines, 4 * plan.lanes)))
+    if op.activation & LOOKUP:
+        found.append(Access(Space.TABLE, False, np.zeros(1, np.int64)))
+    if not op.mode & Mode.ACCUMULATE and plan.partial.total == plan.loops.total:
+        units = plan.partial.addresses()[items][:, None] + np.arange(-(-plan.lanes // 16))
+        found.append(Access(Space.WIDE, True, units.ravel()))
+    return found

@@ -9,18 +9,18 @@ import numpy as np
 
 from ..errors import EmulationError
 from ..lowering.program import Flag, LoadLookup, Mode, TensorOp
+from .accesses import Access, Space
 from .counters import WaitSet
-from .execution import Side, signals
+from .execution import Side, next_boundary, signals
 from .memories import BIAS_ENTRY, Array, gather, rows, scatter
 from .requantize import LookupTable, clamp, round_to_bytes, scale
 from .streams import Addresses
-from .tensor_plan import TensorPlan
+from .tensor_plan import LOOKUP, REDUCE_ARGUMENT, TensorPlan, tensor_accesses
 from .tensor_sums import Accumulators
 
 if TYPE_CHECKING:
     from .chip import Chip
 
-_LOOKUP, _REDUCE_ARGUMENT = 1, 2
 _LOAD_CYCLES = 13
 
 
@@ -45,6 +45,19 @@ class TensorSide(Side):
         self.accumulators.add(tiles, start, stop)
         self._emit(tiles, start, stop)
         self.chip.fire(self.operand_signals, tiles, start, stop)
+
+    def boundary(self, start: int) -> int:
+        plan = self.plan
+        result = next_boundary(start, self.waits, self.operand_signals, self.total)
+        for signal in self.result_signals:
+            done = self.complete(start)[1]
+            block = signal.stream.finished(signal.level, done) + 1
+            last_word = signal.stream.start(signal.level, block) - 1
+            result = min(result, int(plan.last_item[plan.word_output[last_word]]) + 1)
+        return max(result, start + 1)
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        return tensor_accesses(self.plan, (start, stop), self.complete(start), self.complete(stop))
 
     def complete(self, items: int) -> tuple[int, int]:
         """(outputs, result words) that are complete after `items` steps."""
@@ -83,12 +96,12 @@ class TensorSide(Side):
             factors = gather(scaling.view(np.float32), tiles, entries)
         with np.errstate(over="ignore", invalid="ignore"):
             values = clamp(scale(sums, factors), op.clamp_min, op.clamp_max)
-            if op.activation & _LOOKUP:
+            if op.activation & LOOKUP:
                 values = self._lookup(tiles, values)
         return round_to_bytes(values, op.output_zero, wide=plan.wide_results)
 
     def _lookup(self, tiles: Sequence[int], values: Array) -> Array:
-        reduce = bool(self.op.activation & _REDUCE_ARGUMENT)
+        reduce = bool(self.op.activation & REDUCE_ARGUMENT)
         tables = [self.chip.tables[tile] for tile in tiles]
         if any(table is None for table in tables):
             raise EmulationError("a tensor op uses a lookup table before one is loaded")
@@ -136,3 +149,6 @@ class LoadLookupSide(Side):
 
     def cycles(self, start: int, stop: int) -> float:
         return float(_LOAD_CYCLES)
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        return [Access(Space.TABLE, True, np.zeros(1, np.int64))]

@@ -12,8 +12,9 @@ import numpy as np
 
 from ..errors import EmulationError
 from ..lowering.program import Flag, NarrowToWide, WideToNarrow
-from .counters import split_waits
-from .execution import Side, signals
+from .accesses import Access, Space, lane_units
+from .counters import WaitSet, split_waits
+from .execution import Side, next_boundary, signals
 from .memories import LINE_WORDS, NARROW_WORDS, SCALING_BYTES, WIDE_LINES, Array, gather, rows
 from .streams import Addresses, AddressStream
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _NARROW_LEVELS = 6
 _SCALING_UNITS_PER_LINE = 32
+_LANES_PER_UNIT = 16
 
 
 class NarrowToWideSide(Side):
@@ -65,6 +67,18 @@ class NarrowToWideSide(Side):
 
     def boundary(self, start: int) -> int:
         return start + 1
+
+    def waited(self, start: int, stop: int) -> list[tuple[WaitSet, int, int]]:
+        words = int(self.words_until[start]), int(self.words_until[stop])
+        return [(self.waits[0], *words), (self.waits[1], start, stop)]
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        words = slice(self.words_until[start], self.words_until[stop])
+        lines = self.wide.addresses()[self.line[words]]
+        return [
+            Access(Space.NARROW, False, self.narrow.addresses()[words]),
+            Access(Space.WIDE, True, lane_units(lines, self.lane[words], _LANES_PER_UNIT)),
+        ]
 
 
 class WideToNarrowSide(Side):
@@ -120,6 +134,24 @@ class WideToNarrowSide(Side):
             values = gather(source, tiles, lines * LINE_WORDS + lanes)
             _assign(memories.narrow_words, tiles, addresses, values)
         self.chip.fire(self.signals, tiles, start, stop)
+
+    def boundary(self, start: int) -> int:
+        line_end = int(np.searchsorted(self.line, self.line[start], side="right"))
+        return min(line_end, next_boundary(start, self.waits[1:], self.signals, self.total))
+
+    def waited(self, start: int, stop: int) -> list[tuple[WaitSet, int, int]]:
+        opened = int(self.line[start - 1]) if start else 0
+        last = min(int(self.line[stop - 1]) + 1, self.wide.total)
+        return [(self.waits[0], opened, last), (self.waits[1], start, stop)]
+
+    def accesses(self, start: int, stop: int) -> list[Access]:
+        lines, lanes = self.line_address[start:stop], self.lane[start:stop]
+        per_unit = _LANES_PER_UNIT // 2 if self.to_scaling else _LANES_PER_UNIT
+        target = Space.SCALING if self.to_scaling else Space.NARROW
+        return [
+            Access(Space.WIDE, False, lane_units(lines, lanes, per_unit)),
+            Access(target, True, self.narrow.addresses()[start:stop]),
+        ]
 
 
 def _pack(
