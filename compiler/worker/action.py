@@ -36,11 +36,12 @@ def run_action(argv: Sequence[str]) -> Result:
     """
     console: list[str] = []
     try:
-        args = arguments.parse(list(argv))
+        kind, options = _session_kind(argv)
+        args = arguments.parse(options)
         wanted = request(args)
         with _scratch(Path(wanted.out_dir or "."), wanted.models) as names:
             local = replace(wanted, models=names, out_dir="")
-            status = Session(local, console.append).run()
+            status = kind(local, console.append).run()
     except CompilerError as error:
         console.append(f"{error.code}: {error}")
         status = 1
@@ -49,6 +50,21 @@ def run_action(argv: Sequence[str]) -> Result:
         status = 1
     shown = status or "--show_operations" in argv
     return Result(status, "".join(f"{text}\n" for text in console) if shown else "")
+
+
+def _session_kind(argv: Sequence[str]) -> tuple[type[Session], list[str]]:
+    """How `--partitioner NAME` cuts a model into segments, and the other arguments."""
+    options = list(argv)
+    if "--partitioner" not in options:
+        return Session, options
+    at = options.index("--partitioner")
+    name = options[at + 1] if at + 1 < len(options) else ""
+    del options[at : at + 2]
+    if name == "profiling":
+        from .profiled import ProfiledSession  # noqa: PLC0415 - seldom needed
+
+        return ProfiledSession, options
+    raise OptionError("unknown partitioner", actual=name, allowed="profiling")
 
 
 @contextlib.contextmanager

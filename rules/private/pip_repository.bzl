@@ -36,6 +36,16 @@ def _locked(text):
         entries[name].append(line)
     return entries
 
+def _take_from(rctx, hub, lock, wanted):
+    """Packages of another hub that are wanted here, too: aliases of those; they leave `wanted`."""
+    there = _locked(rctx.read(lock))
+    for name in there:
+        if name in wanted:
+            if wanted.pop(name) != there[name]:
+                fail("%s: %s and %s pin different versions of %s" % (rctx.name, rctx.attr.lock, lock, name))
+            rctx.file(name + "/BUILD", _ALIASES.format(name = name, hub = hub), executable = False)
+    return there
+
 def _run(rctx, what, arguments):
     result = rctx.execute(arguments, timeout = 1200, environment = {"PYTHONDONTWRITEBYTECODE": "1"})
     if result.return_code != 0:
@@ -45,14 +55,11 @@ def _pip_repository_impl(rctx):
     unpack = rctx.path(rctx.attr._unpack)
     python = rctx.read(rctx.attr.interpreter).split("\n")[0]
     wanted = _locked(rctx.read(rctx.attr.lock))
-    provided = _locked(rctx.read(rctx.attr.provided_lock)) if rctx.attr.provided_lock else {}
-
-    for name in provided:
-        if name in wanted:
-            if wanted.pop(name) != provided[name]:
-                fail("%s: %s and %s pin different versions of %s" %
-                     (rctx.name, rctx.attr.lock, rctx.attr.provided_lock, name))
-            rctx.file(name + "/BUILD", _ALIASES.format(name = name, hub = rctx.attr.provided_by), executable = False)
+    if rctx.attr.only:
+        wanted = {name: wanted[name] for name in rctx.attr.only}
+    provided = {}
+    for lock, hub in rctx.attr.provided.items():
+        provided.update(_take_from(rctx, hub, lock, wanted))
 
     lines = [line for name in sorted(wanted) for line in wanted[name]]
     rctx.file("lock.txt", "\n".join(lines) + "\n", executable = False)
@@ -81,8 +88,8 @@ pip_repository = repository_rule(
     attrs = {
         "interpreter": attr.label(mandatory = True, doc = "File whose first line is the path of the Python that runs pip."),
         "lock": attr.label(mandatory = True, doc = "Lock file: every package with == and --hash."),
-        "provided_by": attr.string(doc = "Another pip repository, whose packages are taken from there."),
-        "provided_lock": attr.label(doc = "The lock file of `provided_by`."),
+        "only": attr.string_list(doc = "Packages that are wanted; empty: all of the lock file."),
+        "provided": attr.label_keyed_string_dict(doc = "{lock file: name of the pip repository}: packages that are taken from there."),
         "_unpack": attr.label(default = "@rules_edgetpu//rules/private:unpack_wheels.py"),
     },
     environ = _PIP_VARIABLES,
