@@ -15,6 +15,8 @@ from ..planning.plan import Step
 from ..planning.pointwise import PointwiseStep
 from ..planning.pooling import GlobalPoolStep, LocalPoolStep, RelayoutStep
 from ..planning.softmax import SoftmaxStep
+from ..planning.vector_concatenation import JoinedStep
+from ..planning.vector_copy import VectorCopyStep
 from ..planning.vectors import VectorInputStep, VectorOutputStep
 from .convolution import lower_convolution
 from .elementwise import lower_interior_copy, lower_sum
@@ -28,6 +30,7 @@ from .pointwise import lower_pointwise
 from .pooling import lower_global_pool, lower_local_pool
 from .relayout import lower_relayout
 from .softmax import lower_softmax
+from .vector_moves import lower_joined, lower_vector_copy
 from .vector_io import lower_vector_input, lower_vector_output
 
 LOWERINGS: Mapping[type[Step], StepLowering] = {
@@ -44,6 +47,8 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     FullyConnectedStep: lower_fully_connected,
     SoftmaxStep: lower_softmax,
     LogisticStep: lower_logistic,
+    VectorCopyStep: lower_vector_copy,
+    JoinedStep: lower_joined,
     VectorInputStep: lower_vector_input,
     VectorOutputStep: lower_vector_output,
 }

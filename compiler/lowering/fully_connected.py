@@ -15,6 +15,7 @@ from ..planning.vectors import BLOCK_WORDS
 from .builder import ALL_FLAGS
 from .lower import Lowering
 from .moving_weights import BIAS_UNIT, LINE_UNITS, SLOT_UNITS, MovingWeights
+from .ring_transfer import end_of_round
 from .program import Flag, Mode, Nest, TensorOp, Wait, WideToNarrow
 from .streams import stream
 
@@ -28,8 +29,13 @@ def lower_fully_connected(lowering: Lowering, step: FullyConnectedStep) -> None:
     else:
         _lower_moving(lowering, step, pieces)
     lowering.reset()
+    if step.joint_words:
+        lowering.program.idle()
+        end_of_round(lowering)
     lowering.program.barrier(ALL_FLAGS)
     lowering.sync.reset()
+    if step.joint_words:
+        lowering.restart_rings()
 
 
 def _lower_resident(
@@ -61,14 +67,13 @@ def _load_header(lowering: Lowering, step: FullyConnectedStep, line: int, tiles:
     loaded = [name for name in step.headers if name != "zero_point"]
     if not loaded:
         return
-    units = 2 * min(step.blocks.words, BLOCK_WORDS)
     lowering.add(
         WideToNarrow(
             tiles=tiles,
             wide=Nest(line, ((len(loaded), 1),), 1),
             narrow=Nest(
                 0 if loaded[0] == "scale" else BIAS_UNIT,
-                ((units, 1), (len(loaded), BIAS_UNIT)),
+                ((SLOT_UNITS, 1), (len(loaded), BIAS_UNIT)),
                 3,
                 2,
                 SLOT_UNITS,
@@ -87,6 +92,8 @@ def _matrix_op(
     """One block on the tiles of the mask: `words` groups of four outputs."""
     groups = -(-step.inputs // 4)
     vector, output = lowering.address(step.input), lowering.address(step.output)
+    output += step.output_offset
+    pitch = step.joint_words or words
     largest = min(step.blocks.words, BLOCK_WORDS)
     headers = step.headers
     scaled = "scale" in headers or "bias" in headers
@@ -97,7 +104,7 @@ def _matrix_op(
         tiles=tiles,
         loops=(groups,),
         narrow_in=stream(4 * vector, (groups, 4), (1, 4 * groups), (1, 4 * groups)),
-        narrow_out=stream(4 * output, (words, 4), (1, 4 * words), (1, 4 * largest)),
+        narrow_out=stream(4 * output, (words, 4), (1, 4 * pitch), (1, 4 * largest)),
         wide=weights,
         partial=Nest(0, ((groups, 0),)),
         signal_output=2,

@@ -13,7 +13,12 @@ from .ring_transfer import RingLines, ring_message
 
 
 def lower_gather(lowering: Lowering, step: GatherStep) -> None:
-    """reset, or barrier behind the host's scatter; messages; barrier; reset on both cores."""
+    """reset, or barrier behind the host's scatter; messages; barrier; reset on both cores. A
+    vector that is there already leaves the fences."""
+    if step.again:
+        lowering.add(ScalarFence(units=RING_AND_FEED))
+        lowering.reset()
+        return
     source = lowering.address(step.input) + step.offset
     vector = lowering.address(step.output)
     lines = RingLines(step.consumer_line, step.producer_line)
@@ -26,7 +31,7 @@ def lower_gather(lowering: Lowering, step: GatherStep) -> None:
             lowering,
             tile,
             step.readers,
-            source=source,
+            source=source + step.pitch * tile,
             destination=vector + step.blocks.block * tile,
             count=step.blocks.size(tile),
             lines=lines,

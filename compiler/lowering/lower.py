@@ -60,6 +60,12 @@ class Lowering:
         self.reset()
         self.program.drain_producers()
 
+    def restart_rings(self) -> None:
+        """reset, and if any ring message was sent since the last time, restart with them."""
+        self.reset()
+        if self.program.producer_a or self.program.producer_b:
+            self.program.drain_producers()
+
     def fence_unit(self, unit: Unit, tiles: int = ALL_TILES) -> None:
         """Hold the tiles until one unit is idle; counters run on."""
         self.add(TileFence(tiles=tiles, units=unit))
@@ -67,13 +73,15 @@ class Lowering:
 
 def lower(plan: Plan) -> Program:
     """The whole program of a plan."""
-    from .families import LOWERINGS  # noqa: PLC0415 - each family imports this module
+    from .families import EXCHANGING, LOWERINGS  # noqa: PLC0415 - each family imports this module
 
     lowering = Lowering(plan)
     lowering.program.begin()
     for number, step in enumerate(plan.steps):
         if number and isinstance(plan.steps[number - 1], OutputStep):
             lowering.restart()
+        elif lowering.sync.reset_before_parameters and not isinstance(step, EXCHANGING):
+            lowering.reset()
         _lowering_of(LOWERINGS, step)(lowering, step)
     lowering.program.end()
     return lowering.program.program(

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from ..planning.fully_connected import FullyConnectedStep
 from ..planning.plan import Piece
-from ..planning.vectors import BLOCK_WORDS
 from .lower import Lowering
 from .program import (
     Flag,
@@ -75,7 +74,6 @@ class MovingWeights:
         loaded = [name for name in self.step.headers if name != "zero_point"]
         if not loaded:
             return
-        units = 2 * min(self.step.blocks.words, BLOCK_WORDS)
         self.lowering.add(
             WideToNarrow(
                 tiles=self.step.blocks.mask,
@@ -88,7 +86,7 @@ class MovingWeights:
                 ),
                 narrow=Nest(
                     0 if loaded[0] == "scale" else BIAS_UNIT,
-                    ((units, 1), (len(loaded), BIAS_UNIT)),
+                    ((SLOT_UNITS, 1), (len(loaded), BIAS_UNIT)),
                     3,
                     2,
                     SLOT_UNITS,

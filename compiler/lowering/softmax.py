@@ -19,7 +19,7 @@ from ..planning.softmax import SoftmaxStep
 from .activation_tables import Activation, load_table
 from .lower import Lowering
 from .program import Flag, Mode, Nest, TensorOp, Wait
-from .relayout import make_byte_identity
+from .relayout import make_byte_identity, write_byte_identity
 from .ring_transfer import ring_message
 from .softmax_exchange import exchange_exponentials
 from .softmax_maximum import (
@@ -38,7 +38,8 @@ from .streams import stream
 def lower_softmax(lowering: Lowering, step: SoftmaxStep) -> None:
     """All phases; counters are zero at both ends."""
     work = Work.of(lowering, step)
-    lowering.reset()
+    if not step.from_host:
+        lowering.reset()
     if step.identity:
         make_byte_identity(lowering, lowering.address(step.identity), step.identity_line)
     if work.masked:
@@ -51,6 +52,10 @@ def lower_softmax(lowering: Lowering, step: SoftmaxStep) -> None:
     subtract_maximum(work)
     if work.masked:
         apply_table(work, Table.DIFFERENCES)
+    if step.identity_late:
+        write_byte_identity(lowering, work.base + 2 * work.span, step.identity_line)
+        lowering.sync.advance(Flag.NARROW_TO_WIDE, 1)
+    work = work.below_identity()
     exponentials(work)
     if work.masked:
         exchange_exponentials(work)
@@ -89,7 +94,7 @@ def _exponential_op(work: Work, tile: int) -> TensorOp:
         partial=Nest(0, ((count, 0),), 0, 0, 4),
         signal_output=2,
         signal_operands=0,
-        waits=(Wait(Flag.NARROW_TO_WIDE, 1, 0),),
+        waits=(Wait(Flag.NARROW_TO_WIDE, 1, work.lowering.sync.count(Flag.NARROW_TO_WIDE)),),
         mode=Mode.IDENTITY,
         input_zero=DIFFERENCE_ZERO,
         last_lanes=3,

@@ -5,6 +5,7 @@ Facts: docs/format/softmax.md. Reads SoftmaxStep (through Work); writes the Prog
 
 from __future__ import annotations
 
+from ..fast_dataclass import dataclass
 from .program import (
     Direction,
     Flag,
@@ -33,7 +34,7 @@ _IDENTITY_16 = (
 
 def gather_slices(work: Work) -> None:
     """Blocks of the input to their places in tile 0's vector. Masked ones have been written
-    to their place on their own tile; others are at its start."""
+    to their place on their own tile."""
     lowering = work.lowering
     lowering.program.idle()
     for tile in range(1, work.tiles):
@@ -42,12 +43,12 @@ def gather_slices(work: Work) -> None:
             lowering,
             tile,
             1,
-            source=place if work.masked else work.slices,
+            source=place if work.masked else work.slices + work.pitch * tile,
             destination=place,
             count=work.size(tile),
-            lines=work.ring_lines(36 if work.masked else 2),
+            lines=work.gather_lines,
         )
-    work.end_round()
+    work.end_round(resets=1 if work.step.from_host else 2)
 
 
 def find_maximum(work: Work) -> None:
@@ -214,27 +215,46 @@ def subtract_maximum(work: Work) -> None:
             fill_level=1,
         )
     )
-    for tiles, count, pitch in _slice_groups(work):
-        lowering.add(_difference_op(work, tiles, count, pitch))
+    for piece in _slices(work):
+        lowering.add(_difference_op(work, piece))
     for _ in range(3):
         lowering.reset()
 
 
-def _slice_groups(work: Work) -> list[tuple[int, int, int]]:
-    """(tiles, words, pitch); without masks tile 0's slice is the start of its vector."""
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Input blocks of `count` words at word `source`, in vectors of `row` words."""
+
+    tiles: int
+    count: int
+    source: int
+    row: int
+
+
+def _slices(work: Work) -> list[_Slice]:
+    """Blocks at their place in a vector, or vectors of their own; without masks tile 0's is the
+    start of its vector."""
+    if work.pitch:
+        return [
+            _Slice(1 << tile, work.size(tile), work.slices + work.pitch * tile, work.words)
+            for tile in range(work.tiles)
+        ]
     if work.masked:
-        return [(tiles, count, count) for tiles, count in work.groups]
-    result = [(1, work.size(0), work.words)]
-    result += [(tiles & ~1, count, count) for tiles, count in work.groups if tiles & ~1]
-    return result
+        return [_Slice(tiles, count, work.slices, count) for tiles, count in work.groups]
+    rest = [(tiles & ~1, count) for tiles, count in work.groups if tiles & ~1]
+    return [
+        _Slice(1, work.size(0), work.slices, work.words),
+        *(_Slice(tiles, count, work.slices, count) for tiles, count in rest),
+    ]
 
 
-def _difference_op(work: Work, tiles: int, count: int, pitch: int) -> TensorOp:
-    pitch, block = 4 * pitch, 4 * count
+def _difference_op(work: Work, piece: _Slice) -> TensorOp:
+    count = piece.count
+    pitch, block = 4 * piece.row, 4 * count
     return TensorOp(
-        tiles=tiles,
+        tiles=piece.tiles,
         loops=(2, count),
-        narrow_in=stream(4 * work.slices, (2 * count, 2), (1, pitch), (1, pitch), (1, pitch)),
+        narrow_in=stream(4 * piece.source, (2 * count, 2), (1, pitch), (1, pitch), (1, pitch)),
         narrow_out=stream(4 * work.differences, (count, 4), (1, block), (1, block), (1, block)),
         wide=Nest(4 * work.line(2), ((2, 4), (count, 0)), 1),
         partial=Nest(0, ((2, 0), (count, 0)), 0, 1, 4),

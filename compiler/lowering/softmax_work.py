@@ -4,11 +4,12 @@ instruction forms they repeat. Facts: docs/format/softmax.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..planning.requantization import from_bits, single
-from ..planning.softmax import SoftmaxStep, span_words
+from ..planning.softmax import SoftmaxStep
+from ..planning.softmax_area import span_words
 from .lower import Lowering
 from .program import (
     INF,
@@ -47,16 +48,30 @@ class Work:
     """Word addresses on every tile and wide lines of one SOFTMAX.
 
     The vector has `words` words in blocks of `block`; 16-bit values take two words a word.
+    Block b of the input is `pitch * b` words from `slices`; the FIFOs lie below line `top`.
     """
 
     lowering: Lowering
     step: SoftmaxStep
     base: int
     slices: int
+    result: int
+    top: int
 
     @classmethod
     def of(cls, lowering: Lowering, step: SoftmaxStep) -> Work:
-        return cls(lowering, step, lowering.address(step.work), lowering.address(step.input))
+        """With the FIFOs where they are before the exponentials."""
+        places = (lowering.address(name) for name in (step.work, step.input, step.result))
+        base, slices, result = places
+        return cls(lowering, step, base, slices, result + step.result_offset, step.top)
+
+    def below_identity(self) -> Work:
+        """The same, once the byte identity is in its line."""
+        return replace(self, top=self.identity)
+
+    @property
+    def pitch(self) -> int:
+        return self.step.pitch
 
     @cached_property
     def masked(self) -> bool:
@@ -167,19 +182,21 @@ class Work:
         """The reciprocal at every place of the vector; before that, its four products."""
         return self.exponentials if self.masked else self.base + 2 * self.span
 
-    @cached_property
-    def result(self) -> int:
-        return self.base + self.step.result_offset
-
     # -- wide memory ----------------------------------------------------------------------
 
     @property
     def identity(self) -> int:
-        """The byte identity; every FIFO lies below it."""
+        """The byte identity."""
         return self.step.identity_line
 
     def line(self, below: int) -> int:
-        return self.identity - below
+        return self.top - below
+
+    @property
+    def gather_lines(self) -> RingLines:
+        """FIFOs of the first gather."""
+        line = self.step.gather_line
+        return RingLines(line, line - 4)
 
     def ring_lines(self, below: int) -> RingLines:
         return RingLines(self.line(below), self.line(below + 4))
@@ -200,11 +217,12 @@ class Work:
             )
         self.end_round()
 
-    def end_round(self) -> None:
-        """All tiles done and known to be; counters back to zero (twice, as every round)."""
+    def end_round(self, resets: int = 2) -> None:
+        """All tiles done and known to be; counters back to zero (twice, unless the vector came
+        from the host just before)."""
         end_of_round(self.lowering)
-        self.lowering.reset()
-        self.lowering.reset()
+        for _ in range(resets):
+            self.lowering.reset()
 
     def fill(
         self,

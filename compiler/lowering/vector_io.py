@@ -7,7 +7,6 @@ writes the Program level.
 from __future__ import annotations
 
 from ..planning.vectors import (
-    BLOCK_WORDS,
     INPUT_UNIT,
     ROW_BYTES,
     SLOT_WORDS,
@@ -35,14 +34,13 @@ from .program import (
     WideToNarrow,
 )
 from .ring_transfer import turn
-from .streams import one_line, words
+from .streams import fifo, one_line, words
 
 FEED_UNITS = 16384
 """8-byte items of half the on-chip feed buffer."""
 FEED_CREDIT = 0x7FFC
 """Items the host may be ahead of the pops."""
 TO_HOST = 0x7F
-_ROW_UNITS = ROW_BYTES // INPUT_UNIT
 _TILES_PER_ROW = 4
 _ROW = 0xF
 _COLUMN = 0x1111
@@ -67,10 +65,8 @@ def lower_vector_input(lowering: Lowering, step: VectorInputStep) -> None:
     program.address_from_base()
     program.address_to_descriptor()
     program.fire(step.size, TAG_INPUT)
-    own = lowering.address(step.output)
-    for column in range(_TILES_PER_ROW):
-        _keep_own(lowering, step, column, own)
-    for row in range(-(-step.size // ROW_BYTES)):
+    _keep_own(lowering, step)
+    for row in range(-(-step.blocks.tiles // _TILES_PER_ROW)):
         _send_row(lowering, step, row, units)
     program.idle()
     lowering.reset()
@@ -82,51 +78,77 @@ def _feed_buffer(first: int, units: int, *outer: tuple[int, int]) -> Nest:
     return Nest(first, ((FEED_UNITS, 1), *outer), 1, 1, FEED_UNITS, tail)
 
 
-def _keep_own(lowering: Lowering, step: VectorInputStep, column: int, own: int) -> None:
-    """Tiles of one column write their block of a row; the words before it are dropped."""
-    before = BLOCK_WORDS * column
-    for tiles, count in step.blocks.groups():
-        chosen = tiles & _COLUMN << column
-        if not chosen:
-            continue
-        lowering.add(
-            WideToNarrow(
-                tiles=chosen,
-                wide=Nest(step.fifo_line, ((1, 1),)),
-                narrow=Nest(own, ((count, 1),), 1, 1, SLOT_WORDS),
-                skip=3 if before else 0,
-                skip_first=own if before else 0,
-                skip_last=before - 1 if before else 0,
-                skip_end=own + before - 1 if before else 0,
-                signal=0,
-                waits=(
-                    Wait(Flag.RING_READ_A, 1, 1),
-                    Wait(Flag.AVDATA, 1, -1, 1, True),
-                ),
-                fill_level=2 if before else 1,
-            )
-        )
+def _keep_own(lowering: Lowering, step: VectorInputStep) -> None:
+    """Every tile writes its block of a row; the words before it are dropped. Tiles that write
+    to the same place share an instruction, by column; others go one by one."""
+    start = lowering.address(step.output)
+    if step.pitch:
+        for tile in range(step.blocks.tiles):
+            own = start + step.pitch * tile
+            lowering.add(_keep_block(step, 1 << tile, step.blocks.size(tile), own, start))
+        return
+    for column in range(_TILES_PER_ROW):
+        for tiles, count in step.blocks.groups():
+            chosen = tiles & _COLUMN << column
+            if chosen:
+                lowering.add(_keep_block(step, chosen, count, start, start))
+
+
+def _keep_block(
+    step: VectorInputStep, tiles: int, count: int, own: int, start: int
+) -> WideToNarrow:
+    """`count` words of a row to word `own`; the tiles are of one column."""
+    block = step.blocks.block
+    column = (tiles & -tiles).bit_length() - 1
+    line, before = divmod(block * (column % _TILES_PER_ROW), LINE_WORDS)
+    lines = -(-(before + count) // LINE_WORDS)
+    return WideToNarrow(
+        tiles=tiles,
+        wide=Nest(step.fifo_line + line, ((lines, 1),), int(lines > 1)),
+        narrow=Nest(own, ((count, 1),), 1, 1, max(SLOT_WORDS, block)),
+        skip=3 if before else 0,
+        skip_first=start if before else 0,
+        skip_last=before - 1 if before else 0,
+        skip_end=start + before - 1 if before else 0,
+        signal=0,
+        waits=(
+            Wait(Flag.RING_READ_A, 1, 1),
+            Wait(Flag.AVDATA, 1, -1, 1, True),
+        ),
+        fill_level=2 if before else 1,
+    )
 
 
 def _send_row(lowering: Lowering, step: VectorInputStep, row: int, units: int) -> None:
-    """One ring row of up to 256 bytes to the tiles of a tile row that keep part of it."""
+    """The bytes of a tile row's blocks to the tiles of it that keep part of them."""
     tiles = step.blocks.mask & _ROW << (_TILES_PER_ROW * row)
     slot = step.slot_lines
     capacity = LINE_WORDS * slot
+    row_units = _TILES_PER_ROW * step.blocks.block // 2
+    first = row_units * row
+    count = min(row_units, units - first)
+    lines = -(-count * INPUT_UNIT // ROW_BYTES)
+    tail = Tail(lines, 1, slot - lines) if 1 < lines < slot else None
     lowering.add(
         RingConsume(
             tiles=tiles,
             ring=Ring.A,
-            wide=Nest(step.fifo_line, ((1, 1),), int(slot > 1), 1, slot),
+            wide=Nest(
+                step.fifo_line,
+                ((1 if lines == 1 else slot, 1),),
+                int(slot > 1),
+                1,
+                slot,
+                tail,
+            ),
             signal=1,
             wait=Wait(Flag.WIDE_TO_NARROW, 1, -capacity, capacity, True),
         )
     )
-    first = _ROW_UNITS * row
     lowering.add(
         Pop(
             source=1,
-            buffer=_feed_buffer(first, min(_ROW_UNITS, units - first)),
+            buffer=_feed_buffer(first, count),
             signal_space=0,
             waits=(Wait(ScalarFlag.AVDATA_POP, 0, first + 1),),
             on=1,
@@ -137,35 +159,54 @@ def _send_row(lowering: Lowering, step: VectorInputStep, row: int, units: int) -
 
 
 def lower_vector_output(lowering: Lowering, step: VectorOutputStep) -> None:
-    """Every tile stores its block as a line; lines leave in tile order."""
+    """Every tile stores its block as lines; they leave in tile order."""
     program = lowering.program
     program.barrier()
     lowering.load_base(step)
     program.address_from_base()
     source = lowering.address(step.input) + step.offset
-    for tiles, count in step.blocks.groups():
-        lowering.add(
-            NarrowToWide(
-                tiles=tiles,
-                narrow=words(source, count),
-                wide=one_line(step.fifo_line),
-                signal=1,
-                waits=(Wait(Flag.RING_WRITE, 1, -1, 1, True),),
-                fill_level=1,
-            )
-        )
+    for tiles, count in _stores(step):
+        first = (tiles & -tiles).bit_length() - 1
+        lowering.add(_store_block(step, tiles, source + step.pitch * first, count))
     program.address_to_descriptor()
-    units = [-(-step.blocks.size(tile) // 2) for tile in range(step.blocks.tiles)]
     program.fire(INPUT_UNIT * -(-step.blocks.words // 2), TAG_OUTPUT)
-    for tile, count in enumerate(units):
-        lowering.add(Outfeed(buffer=Nest(0, ((count, 0),)), signal=1, limit=TO_HOST))
+    for tile in range(step.blocks.tiles):
+        count = step.blocks.size(tile)
+        lowering.add(Outfeed(buffer=Nest(0, ((-(-count // 2), 0),)), signal=1, limit=TO_HOST))
+        lines = -(-count // LINE_WORDS)
         lowering.add(
             RingProduce(
                 tiles=1 << tile,
-                wide=one_line(step.fifo_line, 1),
+                wide=_lines_out(step.fifo_line, lines),
                 signal_read=1,
                 signal_sent=2,
                 waits=(turn(lowering), Wait(Flag.NARROW_TO_WIDE, 1, 1)),
                 to_host=1,
             )
         )
+
+
+def _stores(step: VectorOutputStep) -> tuple[tuple[int, int], ...]:
+    """(tiles, words) that one instruction stores."""
+    if not step.pitch:
+        return step.blocks.groups()
+    return tuple((1 << tile, step.blocks.size(tile)) for tile in range(step.blocks.tiles))
+
+
+def _store_block(step: VectorOutputStep, tiles: int, source: int, count: int) -> NarrowToWide:
+    lines = -(-count // LINE_WORDS)
+    level = 0 if lines > 1 else 1
+    return NarrowToWide(
+        tiles=tiles,
+        narrow=words(source, count),
+        wide=fifo(step.fifo_line, lines) if lines > 1 else one_line(step.fifo_line),
+        signal=level,
+        waits=(Wait(Flag.RING_WRITE, level, -1, 1, True),),
+        fill_level=1,
+    )
+
+
+def _lines_out(line: int, lines: int) -> Nest:
+    if lines == 1:
+        return one_line(line, 1)
+    return Nest(line, ((1, 1), (lines, 0)), 1, 1, 1)

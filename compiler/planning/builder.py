@@ -53,6 +53,7 @@ class PlanBuilder:
         self._segment_indices: dict[int, tuple[int, ...]] = {}
         self.uses_identity = False
         self.sliced: frozenset[int] = frozenset()
+        self.gathered: dict[tuple[str, int, int], str] = {}
 
     # -- steps --------------------------------------------------------------------------
 
@@ -120,6 +121,9 @@ class PlanBuilder:
             name, words, max(self.now - earlier, 0), self.now + steps - 1, rank
         )
         return name
+
+    def has_buffer(self, name: str) -> bool:
+        return name in self._buffers
 
     def keep(self, name: str) -> str:
         """Extend the life of a buffer to the current step."""

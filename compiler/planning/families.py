@@ -13,7 +13,8 @@ from .map_output import MAP_OUTPUT
 from .pointwise import POINTWISE
 from .pooling import GLOBAL_POOL, LOCAL_POOL
 from .softmax import SOFTMAX
-from .vectors import VECTOR_INPUT, VECTOR_OUTPUT
+from .vector_concatenation import VECTOR_CONCATENATION
+from .vector_io import VECTOR_INPUT, VECTOR_OUTPUT
 
 FAMILIES: tuple[Family, ...] = (
     FULLY_CONNECTED,
@@ -21,6 +22,7 @@ FAMILIES: tuple[Family, ...] = (
     GLOBAL_POOL,
     LOCAL_POOL,
     SOFTMAX,
+    VECTOR_CONCATENATION,
     SUM,
     POINTWISE,
     LOGISTIC,

@@ -16,13 +16,15 @@ from .family import Family
 from .plan import TILES, WIDE_LINES, Segment, Step
 from .refusal import Refusal
 from .requantization import Requantization, activation_range, requantization, single
-from .softmax import BEHIND_WORK, softmax_input_words
-from .vectors import BLOCK_WORDS, Blocks, VectorLayout, require_vector, vector_layout
+from .joint_vector import joint_place
+from .softmax_area import produce_vector
+from .vectors import Blocks, VectorLayout, require_vector, vector_layout
 from .wide_memory import IDENTITY_LINE
 
 CHUNK_LINES = 32
 """Most wide lines of a chunk of moving weights."""
-MAX_INPUT_WORDS = BLOCK_WORDS * TILES
+MAX_INPUT_WORDS = 4096
+"""Words of the longest input vector; every computing tile holds all of it."""
 OUTPUT_LANES = 64
 MAX_OUTPUTS = OUTPUT_LANES * TILES
 PACKED_OUTPUTS = 4
@@ -31,11 +33,12 @@ PACKED_OUTPUTS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatherStep(Step):
-    """Blocks of a vector, `offset` words into `input`, -> the whole vector on the tiles of
-    `readers`.
+    """Blocks of a vector, block b `offset + pitch * b` words into `input`, -> the whole vector
+    on the tiles of `readers`.
 
     consumer_line, producer_line: the two-line FIFOs of the ring bus at its ends. after_host:
-    the blocks came by the scatter (a barrier opens the step), else a reset does.
+    the blocks came by the scatter (a barrier opens the step), else a reset does. again: the
+    vector is there already, from a gather for another layer.
     """
 
     blocks: Blocks
@@ -43,6 +46,8 @@ class GatherStep(Step):
     input: str
     output: str
     offset: int = 0
+    pitch: int = 0
+    again: bool = False
     consumer_line: int
     producer_line: int
     after_host: bool = False
@@ -53,7 +58,8 @@ class FullyConnectedStep(Step):
     """outputs[64 * t ..] on tile t = weights * vector, weights at segment `segments[0]`.
 
     inputs, outputs: channels; headers: names of the header vectors in front of the weights.
-    Weights that are not there wait in a FIFO of two chunks of `chunk_words` lines from
+    The outputs go `output_offset` words into `output`; `joint_words`: words of a vector of
+    several layers' outputs that they are a part of, 0 for a vector of their own. Weights that are not there wait in a FIFO of two chunks of `chunk_words` lines from
     `weight_line` on, header vectors in a ring from `header_line` on.
     """
 
@@ -62,6 +68,8 @@ class FullyConnectedStep(Step):
     headers: tuple[str, ...]
     input: str
     output: str
+    output_offset: int = 0
+    joint_words: int = 0
     input_zero: int
     weight_zero: int
     output_scaling: Requantization
@@ -98,34 +106,66 @@ def is_vector_layer(planner: PlanBuilder, op: Operator) -> bool:
 
 
 def plan_fully_connected(planner: PlanBuilder, op: Operator) -> None:
-    """Gather, then the layer."""
+    """Gather, then the layer; as a part of a joint vector, if that is what reads it."""
     layout = require_vector(planner, op)
     weights = planner.graph.tensor(op.inputs[1])
     outputs, inputs = weights.shape[0], weights.shape[-1]
     _check(op, layout, inputs, outputs)
-    vector = _add_gather(planner, op, layout, outputs)
-    index, segment = _add_segment(planner, op, outputs)
-    source = planner.dataflow.source(op.outputs[0])
+    top = _top(planner, op)
+    vector = add_gather(planner, op, layout, Blocks(-(-outputs // 4)).mask, top)
+    index, segment = add_matrix(planner, op, outputs)
     planner.keep(vector)
-    weight_line = _top(planner, op) - 2 * CHUNK_LINES
-    lowest_line = _top(planner, op) - reserved_lines(len(segment.headers))
-    step = FullyConnectedStep(
-        ops=(op.index,),
-        segments=(index,),
-        inputs=inputs,
-        outputs=outputs,
-        headers=segment.headers,
-        input=vector,
-        output=_produce(planner, op, source),
+    scaling = _scaling(planner, op, segment)
+    step = matrix_step(op, index, segment, vector, (inputs, outputs), scaling, top)
+    step = replace(
+        step,
         input_zero=zero_point(planner.graph.tensor(op.inputs[0])),
         weight_zero=0 if "zero_point" in segment.headers else zero_point(weights),
-        output_scaling=_scaling(planner, op, segment),
-        weight_line=weight_line,
-        header_line=lowest_line,
-        lowest_line=lowest_line,
     )
-    planner.layouts[source] = VectorLayout(step.blocks, step.output)
-    planner.add(step)
+    planner.add(_with_output(planner, op, step))
+
+
+def _with_output(
+    planner: PlanBuilder, op: Operator, step: FullyConnectedStep
+) -> FullyConnectedStep:
+    """The outputs' buffer: a vector of their own, or a place in a joint one."""
+    source = planner.dataflow.source(op.outputs[0])
+    joint = joint_place(planner, source)
+    if joint is not None:
+        planner.layouts[source] = joint.layout(step.blocks)
+        return replace(
+            step, output=joint.buffer, output_offset=joint.offset, joint_words=joint.words
+        )
+    return replace(step, output=produce_vector(planner, source, step.blocks).buffer)
+
+
+def matrix_step(
+    op: Operator,
+    index: int,
+    segment: Segment,
+    vector: str,
+    size: tuple[int, int],
+    scaling: Requantization,
+    top: int,
+) -> FullyConnectedStep:
+    """The layer of `size` (inputs, outputs) below line `top`, without its output and with zero
+    points of zero."""
+    lowest = top - reserved_lines(len(segment.headers))
+    return FullyConnectedStep(
+        ops=(op.index,),
+        segments=(index,),
+        inputs=size[0],
+        outputs=size[1],
+        headers=segment.headers,
+        input=vector,
+        output="",
+        input_zero=0,
+        weight_zero=0,
+        output_scaling=scaling,
+        weight_line=top - 2 * CHUNK_LINES,
+        header_line=lowest,
+        lowest_line=lowest,
+    )
 
 
 def _check(op: Operator, layout: VectorLayout, inputs: int, outputs: int) -> None:
@@ -146,7 +186,7 @@ def _check(op: Operator, layout: VectorLayout, inputs: int, outputs: int) -> Non
         )
 
 
-def _add_segment(planner: PlanBuilder, op: Operator, outputs: int) -> tuple[int, Segment]:
+def add_matrix(planner: PlanBuilder, op: Operator, outputs: int) -> tuple[int, Segment]:
     """The layer's parameters, one block of 64 outputs a tile; a convolution of one pixel has
     the layout of a matrix."""
     (index,) = planner.add_segments(op)
@@ -157,48 +197,47 @@ def _add_segment(planner: PlanBuilder, op: Operator, outputs: int) -> tuple[int,
 
 
 def _top(planner: PlanBuilder, op: Operator) -> int:
-    """First line above the transient blocks: the identity line stays when SOFTMAX follows."""
-    return IDENTITY_LINE if _before_softmax(planner, op) else WIDE_LINES
-
-
-def _before_softmax(planner: PlanBuilder, op: Operator) -> bool:
+    """First line above the transient blocks: the identity line stays when SOFTMAX follows, and
+    behind it."""
     flow = planner.dataflow
-    return any(r.name == "SOFTMAX" for r in flow.readers(flow.source(op.outputs[0])))
+    before = flow.producer(op.inputs[0])
+    follows = any(r.name == "SOFTMAX" for r in flow.readers(flow.source(op.outputs[0])))
+    behind = before is not None and before.name == "SOFTMAX"
+    return IDENTITY_LINE if follows or behind else WIDE_LINES
 
 
-def _add_gather(planner: PlanBuilder, op: Operator, layout: VectorLayout, outputs: int) -> str:
-    """The vector is a tensor of its own for FULLY_CONNECTED, scratch for a convolution."""
-    top = _top(planner, op)
-    vector = planner.scratch(
-        f"{op.index} vector",
-        layout.blocks.words,
-        rank=0 if op.name == "FULLY_CONNECTED" else 1,
-        earlier=int(layout.from_host),
+def add_gather(
+    planner: PlanBuilder, op: Operator, layout: VectorLayout, readers: int, top: int
+) -> str:
+    """The whole vector on the tiles of `readers`; its buffer, that of an earlier layer if that
+    gathered it on the same tiles. It is a tensor of its own for FULLY_CONNECTED, scratch for a
+    convolution."""
+    key = layout.buffer, layout.offset, readers
+    earlier = planner.gathered.get(key)
+    step = GatherStep(
+        ops=(op.index,),
+        blocks=layout.blocks,
+        readers=readers,
+        input=layout.buffer,
+        offset=layout.offset,
+        pitch=layout.pitch,
+        output=earlier or f"{op.index} vector",
+        again=earlier is not None,
+        consumer_line=top - 2,
+        producer_line=top - 6,
+        after_host=layout.from_host,
+        lowest_line=top - 6,
     )
-    planner.add(
-        GatherStep(
-            ops=(op.index,),
-            blocks=layout.blocks,
-            readers=Blocks(-(-outputs // 4)).mask,
-            input=layout.buffer,
-            offset=layout.offset,
-            output=vector,
-            consumer_line=top - 2,
-            producer_line=top - 6,
-            after_host=layout.from_host,
-            lowest_line=top - 6,
+    if earlier is None:
+        planner.gathered[key] = planner.scratch(
+            step.output,
+            layout.blocks.words,
+            rank=1 if op.name == "CONV_2D" else 0,
+            earlier=int(layout.from_host),
         )
-    )
-    return vector
-
-
-def _produce(planner: PlanBuilder, op: Operator, source: int) -> str:
-    """Before SOFTMAX the outputs get the room its own vectors take there, and are placed
-    behind its work area (docs/format/softmax.md)."""
-    if _before_softmax(planner, op):
-        channels = planner.graph.tensor(source).shape[-1]
-        return planner.produce(source, softmax_input_words(channels), rank=BEHIND_WORK)
-    return planner.produce(source, BLOCK_WORDS)
+    planner.keep(step.output)
+    planner.add(step)
+    return step.output
 
 
 def _scaling(planner: PlanBuilder, op: Operator, segment: Segment) -> Requantization:

@@ -13,109 +13,156 @@ from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
-from .plan import TILES, Step
+from .plan import Step
 from .pooling import IDENTITY_WORDS, RelayoutStep
 from .refusal import Refusal
 from .requantization import single
-from .vectors import BLOCK_WORDS, Blocks, VectorLayout, is_private, require_vector
+from .softmax_area import (
+    AHEAD,
+    BEHIND_INPUT,
+    BEHIND_WORK,
+    CONSUMER_LINES,
+    GATHER_LINES,
+    blocks_of,
+    first_gather_lines,
+    has_tables,
+    input_words,
+    result_offset,
+    work_words,
+)
+from .vector_copy import copy_step
+from .vectors import ROW_BYTES, Blocks, VectorLayout, is_private, require_vector
 from .wide_memory import IDENTITY_LINE
 
-AHEAD = -1.0
-BEHIND_WORK = 2.0
-"""Allocation ranks: the work area first, so that it takes address 0; the input behind it."""
 LOWEST_LINE = IDENTITY_LINE - 40
-"""First line of the deepest FIFO, that of the first gather's sender."""
-_WORD_CHANNELS = 4
+"""First line of the deepest FIFO with tables, that of the first gather's sender."""
+MAX_ELEMENTS = 16384
+_TABLE_GATHER = 36
+"""Lines from the identity down to the first gather's reader with tables."""
+_DEEPEST = 14
+"""Lines from the top to the deepest FIFO without tables, that of the maximum's sender."""
 _STEPS_SINCE_RELAYOUT = 4
 """Relayout, pool, gather and layer come before a SOFTMAX that uses the relayout's identity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftmaxStep(Step):
-    """SOFTMAX of `elements` values. input: buffer of the blocks; work: buffer of the working
-    vectors; masked: the last word has unused channels, which the tables (`segments`) mask;
-    factor: float32 beta * input scale (without tables). identity_line: the byte identity, made
-    from buffer `identity` unless a relayout left it there ('')."""
+    """SOFTMAX of `elements` values. input: buffer of the blocks, block b `pitch * b` words
+    into it; work: buffer of the working vectors; result: buffer of the result, `result_offset`
+    words into it. With tables (`segments`) a last word with unused channels is masked; factor:
+    float32 beta * input scale (without tables). identity_line: the byte identity, made from
+    buffer `identity` in front, or, with `identity_late`, in the middle, or neither ('') as it is
+    there already. gather_line: the FIFO of the first gather's reader. from_host: the blocks
+    came by the scatter."""
 
     elements: int
     input: str
+    pitch: int = 0
     work: str
+    result: str
+    result_offset: int = 0
     input_scale: float
     input_zero: int
     factor: float
     identity_line: int
-    identity: str
+    identity: str = ""
+    identity_late: bool = False
+    gather_line: int
+    from_host: bool = False
 
     @property
     def masked(self) -> bool:
-        return bool(self.elements % _WORD_CHANNELS)
+        return has_tables(self.elements)
 
     @property
     def blocks(self) -> Blocks:
-        return Blocks.spread(-(-self.elements // _WORD_CHANNELS))
+        return blocks_of(self.elements)
 
     @property
-    def result_offset(self) -> int:
-        """Words from `work` to the tile's block of the result."""
-        return result_offset(self.elements)
-
-
-def span_words(elements: int) -> int:
-    """Words between the working vectors: their length, at least a block."""
-    return max(-(-elements // _WORD_CHANNELS), BLOCK_WORDS)
-
-
-def result_offset(elements: int) -> int:
-    """See SoftmaxStep.result_offset."""
-    span, block = span_words(elements), _block_words(elements)
-    if elements % _WORD_CHANNELS:
-        return 2 * block + 2 * span + 4 * block + 1
-    return 4 * span + 4 * block + 1
-
-
-def _block_words(elements: int) -> int:
-    return Blocks.spread(-(-elements // _WORD_CHANNELS)).block
-
-
-def work_words(elements: int) -> int:
-    """Words of the work area: three vectors, or what the result's place asks for."""
-    return max(3 * span_words(elements), result_offset(elements) + _block_words(elements))
-
-
-def softmax_input_words(elements: int) -> int:
-    """Words the producer of the input reserves at it: four blocks of scratch, or, without
-    tables, the whole work area."""
-    return 4 * _block_words(elements) if elements % _WORD_CHANNELS else work_words(elements)
+    def top(self) -> int:
+        """First line above the FIFOs in front of the exponentials."""
+        return self.identity_line + int(self.identity_late)
 
 
 def plan_softmax(planner: PlanBuilder, op: Operator) -> None:
-    """Working vectors at the lowest address; the tables on the tiles of their blocks."""
-    layout = require_vector(planner, op)
-    source, result = (planner.graph.tensor(t) for t in (op.inputs[0], op.outputs[0]))
+    """Behind a copy, if the input is not where SOFTMAX may work."""
+    _check(planner, op)
+    layout = _own_input(planner, op)
+    source = planner.graph.tensor(op.inputs[0])
     elements = source.shape[-1]
-    _check(planner, op, layout)
-    if scale(result) != 1 / 256 or zero_point(result) != 0:
-        raise Refusal(op.index, "SOFTMAX with an output unit other than 1/256 from 0 is unknown")
-    work = layout.buffer
-    if elements % _WORD_CHANNELS:
-        work = planner.scratch(f"{op.index} work", work_words(elements), rank=AHEAD)
+    places = _places(planner, op, layout, elements)
+    late = not has_tables(elements) and not _has_identity(planner)
     step = SoftmaxStep(
         ops=(op.index,),
         segments=planner.add_segments(op),
         elements=elements,
         input=layout.buffer,
-        work=work,
+        pitch=layout.pitch,
+        work=places.work,
+        result=places.layout.buffer,
+        result_offset=places.layout.offset,
         input_scale=scale(source),
         input_zero=zero_point(source),
         factor=single(scale(source) * single(float(op.options.get("beta", 1.0)))),
         identity_line=IDENTITY_LINE,
-        identity="" if _has_identity(planner) else _identity_scratch(planner, op),
-        lowest_line=LOWEST_LINE,
+        identity=_early_identity(planner, op, elements),
+        identity_late=late,
+        gather_line=_gather_line(layout, elements, IDENTITY_LINE + int(late)),
+        from_host=layout.from_host,
+        lowest_line=LOWEST_LINE if has_tables(elements) else IDENTITY_LINE - _DEEPEST,
     )
-    planner.layouts[planner.dataflow.source(op.outputs[0])] = VectorLayout(
-        layout.blocks, work, step.result_offset
-    )
+    planner.layouts[planner.dataflow.source(op.outputs[0])] = places.layout
     planner.add(step)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    work: str
+    layout: VectorLayout
+
+
+def _places(planner: PlanBuilder, op: Operator, layout: VectorLayout, elements: int) -> _Places:
+    """The work area and the result's layout: with tables an area of its own, the result inside
+    it; without them the input's, the result behind it."""
+    blocks = blocks_of(elements)
+    if has_tables(elements):
+        work = planner.scratch(f"{op.index} work", work_words(elements), rank=AHEAD)
+        return _Places(work, VectorLayout(blocks, work, result_offset(elements)))
+    tensor = planner.dataflow.source(op.outputs[0])
+    result = planner.produce(tensor, blocks.block, rank=BEHIND_INPUT)
+    return _Places(layout.buffer, VectorLayout(blocks, result))
+
+
+def _own_input(planner: PlanBuilder, op: Operator) -> VectorLayout:
+    """The input's layout, where SOFTMAX may work; a copy of it where it may not."""
+    layout = require_vector(planner, op)
+    elements = planner.graph.tensor(op.inputs[0]).shape[-1]
+    wanted = blocks_of(elements)
+    if layout.blocks != wanted:
+        raise Refusal(op.index, "SOFTMAX needs its input in blocks of its own size")
+    if layout.room >= input_words(elements) and is_private(planner, op):
+        return layout
+    room = input_words(elements)
+    buffer = planner.scratch(f"{op.index} input", room, rank=BEHIND_WORK)
+    planner.add(copy_step(op, layout, buffer))
+    planner.keep(buffer)
+    return VectorLayout(wanted, buffer, room=room)
+
+
+def _gather_line(layout: VectorLayout, elements: int, top: int) -> int:
+    if has_tables(elements):
+        return IDENTITY_LINE - _TABLE_GATHER
+    if layout.from_host:
+        lines = first_gather_lines(-(-elements // ROW_BYTES))
+        return lines["gather"] + GATHER_LINES - CONSUMER_LINES
+    return top - CONSUMER_LINES
+
+
+def _early_identity(planner: PlanBuilder, op: Operator, elements: int) -> str:
+    """Scratch for the byte identity where the tables need it first of all."""
+    if not has_tables(elements) or _has_identity(planner):
+        return ""
+    return planner.scratch(f"{op.index} identity", IDENTITY_WORDS)
 
 
 def _has_identity(planner: PlanBuilder) -> bool:
@@ -127,21 +174,14 @@ def _has_identity(planner: PlanBuilder) -> bool:
     return isinstance(step, RelayoutStep) and step.identity_line == IDENTITY_LINE
 
 
-def _identity_scratch(planner: PlanBuilder, op: Operator) -> str:
-    return planner.scratch(f"{op.index} identity", IDENTITY_WORDS)
-
-
-def _check(planner: PlanBuilder, op: Operator, layout: VectorLayout) -> None:
-    producer = planner.dataflow.producer(op.inputs[0])
-    shape = planner.graph.tensor(op.inputs[0]).shape
-    if producer is None or producer.name not in ("FULLY_CONNECTED", "CONV_2D"):
-        raise Refusal(op.index, "SOFTMAX needs the result of a layer as its input")
-    if prod(shape[:-1]) != 1:
-        raise Refusal(op.index, "SOFTMAX of several vectors is not derived", actual=shape)
-    if layout.blocks.block != BLOCK_WORDS or layout.blocks.tiles > TILES:
-        raise Refusal(op.index, "SOFTMAX needs its input in blocks of 64 on the tiles")
-    if shape[-1] % _WORD_CHANNELS == 0 and not is_private(planner, op):
-        raise Refusal(op.index, "SOFTMAX works in place, on a vector nothing else reads")
+def _check(planner: PlanBuilder, op: Operator) -> None:
+    source, result = (planner.graph.tensor(t) for t in (op.inputs[0], op.outputs[0]))
+    if scale(result) != 1 / 256 or zero_point(result) != 0:
+        raise Refusal(op.index, "SOFTMAX with an output unit other than 1/256 from 0 is unknown")
+    if prod(source.shape[:-1]) != 1:
+        raise Refusal(op.index, "SOFTMAX of several vectors is not derived", actual=source.shape)
+    if source.shape[-1] > MAX_ELEMENTS:
+        raise Refusal(op.index, "SOFTMAX", actual=source.shape[-1], allowed=MAX_ELEMENTS)
 
 
 SOFTMAX = Family("softmax", frozenset({"SOFTMAX"}), plan_softmax)

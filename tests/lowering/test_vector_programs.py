@@ -30,6 +30,7 @@ from compiler.planning.planner import plan_region
 from compiler.planning.pooling import RelayoutStep
 from compiler.planning.requantization import single
 from compiler.planning.softmax import SoftmaxStep
+from compiler.planning.softmax_area import result_offset
 from compiler.planning.tiling import length, split
 from compiler.planning.wide_memory import IDENTITY_LINE
 from compiler.release import RELEASE_16
@@ -82,6 +83,8 @@ def test_softmax_without_tables(name):
         elements=source.shape[-1],
         input="vector",
         work="vector",
+        result="result",
+        gather_line=IDENTITY_LINE - 2,
         input_scale=scale(source),
         input_zero=zero_point(source),
         factor=single(scale(source) * single(op.options["beta"])),
@@ -96,7 +99,9 @@ def test_softmax_without_tables(name):
     )
     # reset, idle, a message of four instructions for each tile but the first, end of round.
     start = maximum - 1 - 4 - 4 * (step.blocks.tiles - 1) - 2
-    lowering = Lowering(Plan(RELEASE_16, (), (), {"vector": 0}))
+    lowering = Lowering(
+        Plan(RELEASE_16, (), (), {"vector": 0, "result": result_offset(step.elements)})
+    )
     first = next(item for item in vendor[start:] if isinstance(item, RingProduce))
     lowering.program.producer_a = first.waits[0].threshold
     lower_softmax(lowering, step)

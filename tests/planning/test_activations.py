@@ -12,7 +12,9 @@ from compiler.planning.planner import Region, plan_region
 from compiler.planning.pooling import RelayoutStep
 from compiler.planning.refusal import Refusal
 from compiler.planning.requantization import clamps, single
-from compiler.planning.softmax import SoftmaxStep, softmax_input_words, work_words
+from compiler.planning.softmax import SoftmaxStep
+from compiler.planning.softmax_area import input_words, work_words
+from compiler.planning.vector_copy import VectorCopyStep
 from compiler.planning.wide_memory import IDENTITY_LINE
 from tests.model_builder import ModelBuilder
 
@@ -75,9 +77,14 @@ def test_softmax_buffers(elements):
     assert step.masked == (elements % 4 != 0)
     sizes = {buffer.name: buffer.words for buffer in plan.buffers}
     assert sizes[step.work] == work_words(elements)
-    assert sizes[step.input] == softmax_input_words(elements)
-    assert step.result_offset + 16 <= work_words(elements)
+    assert sizes[step.input] == input_words(elements)
+    if step.masked:
+        assert step.result == step.work
+        assert step.result_offset + 16 <= work_words(elements)
+    else:
+        assert step.result != step.work
     assert step.identity == ""
+    assert not step.identity_late
     assert len(step.segments) == (0 if elements % 4 == 0 else 3 + (elements > 64))
 
 
@@ -118,12 +125,12 @@ def test_only_one_logistic_uses_the_moved_identity():
 
 
 def test_values_that_something_else_needs_are_not_overwritten():
-    for layer in ("logistic", "softmax"):
-        builder = vector().fully_connected(12)
+    for elements in (12, 13):
+        builder = vector().fully_connected(elements)
         logits = builder.last
-        getattr(builder, layer)().output(logits, builder.last)
-        with pytest.raises(Refusal, match="in place"):
-            planned(builder)
+        plan = planned(builder.softmax().output(logits, builder.last))
+        copy = only(plan, VectorCopyStep)
+        assert only(plan, SoftmaxStep).input == copy.output != copy.input
 
 
 def test_softmax_of_several_vectors():
