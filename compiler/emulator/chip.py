@@ -165,9 +165,15 @@ class Chip:
         """Hand an instruction to a unit beside the scalar core."""
         raise NotImplementedError
 
-    def settle(self) -> None:
-        """Let everything run that can."""
+    def tick(self) -> None:
+        """The scalar core executes an instruction."""
+
+    def settle(self, address: int = 0, size: int = 0) -> None:
+        """Let everything run that must be done before the host reads its memory there."""
         raise NotImplementedError
+
+    def arrived(self) -> None:
+        """Data from the host has arrived."""
 
     def fence(self, fence: ScalarFence, place: str) -> None:
         """Hold the scalar core until a fence is open, then set its counters."""

@@ -75,6 +75,11 @@ class History:
         self._signals: list[Clock] = []
         self.last: dict[int, int] = {}
 
+    @property
+    def value(self) -> int:
+        """The counter, not wrapped."""
+        return self.base + len(self._signals)
+
     def reset(self, value: int, clock: Clock) -> None:
         """A fence sets the counter."""
         self.base, self.set_clock = value, clock

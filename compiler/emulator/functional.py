@@ -70,7 +70,7 @@ class Functional(Chip):
             execution.queued = True
             self._runnable[execution.unit].append(execution)
 
-    def settle(self) -> None:
+    def settle(self, address: int = 0, size: int = 0) -> None:
         while True:
             moved = self._run_feeds()
             moved = self._run_tiles() or moved

@@ -64,6 +64,12 @@ class HostMemory:
             buffer[offset : offset + size] = self._received[:size]
             del self._received[:size]
 
+    def overlaps(self, address: int, size: int) -> bool:
+        """Whether a transfer to these bytes is still under way."""
+        return any(
+            first < address + size and address < first + length for first, length in self._expected
+        )
+
     @property
     def pending(self) -> tuple[int, int]:
         """(descriptors that wait for bytes, bytes no descriptor took)."""

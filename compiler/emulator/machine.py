@@ -89,6 +89,7 @@ class Machine:
         loops: list[list[int]] = []
         while position < len(chunk.instructions):
             self.executed += 1
+            self.chip.tick()
             if self.executed > MAX_INSTRUCTIONS:
                 raise EmulationError(
                     "the program does not come to an end",

@@ -167,10 +167,11 @@ class ScalarCore:
         low, high, size, tag = self.descriptor
         address = low | high << 32
         if tag in (_INPUT, _PARAMETERS):
-            self.chip.settle()
+            self.chip.settle(address, size)
             source = ACTIVATIONS if tag == _INPUT else PARAMETERS
             self.chip.host_input[source] += self.chip.host.read(address, size)
             self.chip.traffic.received(source, size)
+            self.chip.arrived()
         elif tag == _OUTPUT:
             self.chip.host.expect(address, size)
             self.chip.traffic.sent(size)
