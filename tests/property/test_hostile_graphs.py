@@ -1,7 +1,8 @@
 """Well-formed files with wrong shapes, types, operands, options and constants.
 
 The reader accepts much of this, as TensorFlow Lite would compute it anew; mapping must then
-keep it on the CPU. Whatever happens, nothing but a CompilerError may come out.
+keep it on the CPU, or what is mapped must compile. Whatever happens, nothing but a
+CompilerError that names the file may come out.
 """
 
 import copy
@@ -11,13 +12,19 @@ from typing import Any
 
 import pytest
 
-from compiler.errors import CompilerError
+from compiler.beagle.reader import compiled_ops
+from compiler.driver import compile_graph, plan_model
+from compiler.errors import CompilerError, InternalError
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.mapping.partition import partition
+from compiler.options import CompileOptions
+from compiler.release import RELEASE_15
 from tests.model_builder import ModelBuilder
 from tests.tflite_writer import ModelSpec, write_model
 
 CASES = 250
+COMPILED_CASES = 60
+OPTIONS = (CompileOptions(), CompileOptions(RELEASE_15, 12))
 INTEGERS = (-1, 0, 1, 2, 3, 4, 5, 7, 16, 17, 1000, 65536, 2**31 - 1, -(2**31))
 TYPES = (0, 2, 3, 4, 7, 9)
 
@@ -42,6 +49,11 @@ def _moves(kind: str) -> ModelSpec:
     builder.resize_bilinear((16, 16)).max_pool_2d(2).quantize().split(2)
     builder.tanh().relu().sub(builder.last, builder.last)
     return builder.spec()
+
+
+def _dense(kind: str) -> ModelSpec:
+    builder = ModelBuilder(kind).input("x", (1, 256)).fully_connected(512)
+    return builder.fully_connected(1000).softmax().spec()
 
 
 def _change_list(items: list[int], values: range | tuple[int, ...], source: random.Random) -> None:
@@ -128,3 +140,27 @@ def test_wrong_graphs_never_crash(make, kind):
         except CompilerError as error:
             assert error.where.file == "m.tflite"
     assert accepted > CASES // 10, "too few cases get past the reader"
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+@pytest.mark.parametrize("make", [_chain, _branches, _moves, _dense])
+def test_what_is_mapped_compiles(make, kind):
+    source = random.Random(f"compile {make.__name__} {kind}")
+    whole = make(kind)
+    compiled = 0
+    for _ in range(COMPILED_CASES):
+        spec = copy.deepcopy(whole)
+        for _ in range(source.choice([1, 1, 2, 3])):
+            source.choice(CHANGES)(spec, source)
+        options = source.choice(OPTIONS)
+        try:
+            graph = read_model_bytes(write_model(spec), "m.tflite")
+            data = compile_graph(plan_model(graph, options), 1, options)
+        except InternalError:
+            raise
+        except CompilerError as error:
+            assert error.where.file == "m.tflite"
+        else:
+            read_model_bytes(data, "out.tflite", compiled=True)
+            compiled += len(compiled_ops(data))
+    assert compiled > COMPILED_CASES // 10, "too few cases with a mapped operator"
