@@ -79,6 +79,7 @@ def edgetpu_model_test(
         max_cycles = None,
         inputs = [],
         max_difference = 0,
+        size = None,
         **kwargs):
     """Tests what a compiled model must fulfil. At least one condition has to be given.
 
@@ -104,7 +105,8 @@ def edgetpu_model_test(
       max_cycles: limit of the Edge TPU's cycles for one inference, as estimated from the instructions.
       inputs: `.npy` files, each an input of the model: the compiled model runs in the emulator, its source on the CPU. Models with one input.
       max_difference: largest allowed difference of an output value, in quantisation steps (of float outputs: the value itself).
-      **kwargs: what every test rule takes (`size`, `tags`, ...).
+      size: the test's size. Default: `"medium"` with inputs, else `"small"`.
+      **kwargs: what every test rule takes (`tags`, `flaky`, ...).
     """
     limits = {
         "max_cycles": max_cycles,
@@ -127,6 +129,7 @@ def edgetpu_model_test(
     )
     py_test(
         name = name,
+        size = size or ("medium" if inputs else "small"),
         srcs = [_RUNNER],
         main = _RUNNER,
         args = ["$(rootpath :%s)" % specification],
