@@ -21,13 +21,6 @@ WORD_BYTES = 4
 LINE_UNITS = 4
 
 
-def begin_elementwise(lowering: Lowering) -> None:
-    """All counters at zero: once for the operator before, if it asked, and once for this."""
-    if lowering.sync.reset_before_parameters:
-        lowering.reset()
-    lowering.reset()
-
-
 def end_elementwise(lowering: Lowering, output: str, groups: int, tiles: int) -> None:
     """The result's events; the next layer resets behind its halo exchange."""
     lowering.sync.produce(output, groups, tiles, grouped=True)
@@ -36,7 +29,7 @@ def end_elementwise(lowering: Lowering, output: str, groups: int, tiles: int) ->
 
 def lower_sum(lowering: Lowering, step: SumStep) -> None:
     """One sum; its first operand is the one at the lower address."""
-    begin_elementwise(lowering)
+    lowering.reset()
     order = sorted((0, 1), key=lambda i: lowering.address(step.terms[i].buffer))
     terms = [step.terms[i] for i in order]
     zero = max(0, -min(term.weight for term in terms))

@@ -10,10 +10,12 @@ from ..planning.fully_connected import FullyConnectedStep, GatherStep
 from ..planning.image import ImageInputStep
 from ..planning.logistic import LogisticStep
 from ..planning.map_output import MapOutputStep
+from ..planning.multiply import ProductStep
 from ..planning.patches import InteriorCopyStep
 from ..planning.plan import Step
 from ..planning.pointwise import PointwiseStep
 from ..planning.pooling import GlobalPoolStep, LocalPoolStep, RelayoutStep
+from ..planning.resize import ResizeStep
 from ..planning.softmax import SoftmaxStep
 from ..planning.vector_concatenation import JoinedStep
 from ..planning.vector_copy import VectorCopyStep
@@ -26,9 +28,11 @@ from .image_input import lower_image_input
 from .logistic import lower_logistic
 from .lower import StepLowering
 from .map_output import lower_map_output
+from .multiply import lower_product
 from .pointwise import lower_pointwise
 from .pooling import lower_global_pool, lower_local_pool
 from .relayout import lower_relayout
+from .resize import lower_resize
 from .softmax import lower_softmax
 from .vector_moves import lower_joined, lower_vector_copy
 from .vector_io import lower_vector_input, lower_vector_output
@@ -39,6 +43,8 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     InteriorCopyStep: lower_interior_copy,
     SumStep: lower_sum,
     PointwiseStep: lower_pointwise,
+    ProductStep: lower_product,
+    ResizeStep: lower_resize,
     MapOutputStep: lower_map_output,
     RelayoutStep: lower_relayout,
     GlobalPoolStep: lower_global_pool,
@@ -52,3 +58,6 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     VectorInputStep: lower_vector_input,
     VectorOutputStep: lower_vector_output,
 }
+
+EXCHANGING: tuple[type[Step], ...] = (ConvolutionStep, ResizeStep)
+"""Steps that begin with a halo exchange, and see to a pending reset themselves."""

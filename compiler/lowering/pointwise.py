@@ -13,7 +13,7 @@ from ..planning.patches import Patch, PatchClass
 from ..planning.pointwise import PointwiseStep, Table
 from .activation_tables import Activation, load_table
 from .constant_lines import diagonal, make_identity, write_weights
-from .elementwise import LINE_UNITS, WORD_BYTES, begin_elementwise, end_elementwise
+from .elementwise import LINE_UNITS, WORD_BYTES, end_elementwise
 from .lower import Lowering
 from .program import Flag, Mode, Nest, TensorOp, Wait
 from .requantise import requantised
@@ -24,7 +24,7 @@ _TABLES = {Table.SIGMOID: Activation.SIGMOID}
 
 def lower_pointwise(lowering: Lowering, step: PointwiseStep) -> None:
     """One operator; it asks the next layer for a reset behind its halo exchange."""
-    begin_elementwise(lowering)
+    lowering.reset()
     zero = max(0, -step.weight)
     if step.weight == 1:
         make_identity(lowering, step.constants)

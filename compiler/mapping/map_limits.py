@@ -12,12 +12,15 @@ from .constraints.base import (
     innermost,
     is_vector,
     operand,
+    option,
     result,
 )
 from .program_parts import keeps_values
 
 WORD = 4
 """Bytes of a narrow word."""
+TILE_ROWS = 4
+"""Tile rows and tile columns: each needs a pixel of its own."""
 _RANK = 4
 
 
@@ -49,12 +52,47 @@ def nothing_spread(graph: Graph, op: Operator, _context: Context) -> Violation |
 
 
 @constraint()
+def map_or_vector(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """The operator is lowered on vectors, and on maps of four dimensions and more than one
+    pixel."""
+    if is_vector(result(graph, op).shape):
+        return None
+    return maps_of_several_pixels.check(graph, op, context)
+
+
+@constraint()
+def vector_on_chip(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """A vector must be the result of another mapped operator."""
+    source = activation_inputs(graph, op)[0]
+    if not context.reads_host or not is_vector(source.shape):
+        return None
+    return Violation("an input of the mapped part", tensor=source.name)
+
+
+@constraint()
 def requantised_on_a_map(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """A QUANTIZE that changes values is lowered on maps of four dimensions and more than one
     pixel."""
     if keeps_values(graph, op):
         return None
     return maps_of_several_pixels.check(graph, op, context)
+
+
+@constraint()
+def doubled_or_same(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """RESIZE_BILINEAR is lowered to the same size, or from 4 pixels on to twice the size in both
+    directions with half-pixel centers; the quantisation stays."""
+    source, output = activation_inputs(graph, op)[0], result(graph, op)
+    sizes, doubled = source.shape[1:3], output.shape[1:3]
+    if not keeps_values(graph, op):
+        return Violation("other scale or zero point", "the input's", output.name)
+    if sizes == doubled:
+        return None
+    if tuple(2 * size for size in sizes) != doubled or min(sizes) < TILE_ROWS:
+        return Violation(doubled, "x".join(str(2 * size) for size in sizes), output.name)
+    if option(op, "align_corners") or not option(op, "half_pixel_centers"):
+        return Violation("other positions of the pixels", "half-pixel centers")
+    return None
 
 
 @constraint()

@@ -27,7 +27,9 @@ Packer = Callable[[Operator], tuple[Segment, ...]]
 class PlanBuilder:
     """layouts: source tensor -> where it lives (a MapLayout, or the layout type of another
     family); set by whoever produces the tensor, read by its consumers and by the outputs.
-    sliced: operators that run in spatial passes, and so do not read whole maps."""
+    sliced: operators that run in spatial passes, and so do not read whole maps. taken: wide
+    lines that outlive a step between spatial passes; sent: outputs that went to the host in
+    parts (docs/format/passes.md)."""
 
     def __init__(
         self,
@@ -54,6 +56,8 @@ class PlanBuilder:
         self.uses_identity = False
         self.sliced: frozenset[int] = frozenset()
         self.gathered: dict[tuple[str, int, int], str] = {}
+        self.taken: dict[str, Interval] = {}
+        self.sent: set[int] = set()
 
     # -- steps --------------------------------------------------------------------------
 
@@ -188,6 +192,17 @@ class PlanBuilder:
         )
         self.layouts[tensor] = layout
         return layout
+
+    def needs_beyond(self, tensor: int, op: Operator) -> bool:
+        """Whether readers of a map (a source) other than `op` read pixels of other tiles."""
+        rows, columns = self.extent(tensor)
+        others = [other for other in self._shaping(tensor) if other.index != op.index]
+        needs = [need for other in others if (need := self._need(other, tensor))]
+        axes = (
+            map_axis(*rows, [need.rows for need in needs]),
+            map_axis(*columns, [need.columns for need in needs]),
+        )
+        return any(axis.own != axis.held for axis in axes)
 
     def _shaping(self, tensor: int) -> Iterable[Operator]:
         """The readers that read the tensor's map as it is."""

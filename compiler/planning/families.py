@@ -10,8 +10,10 @@ from .fully_connected import FULLY_CONNECTED
 from .image import IMAGE_INPUT
 from .logistic import LOGISTIC
 from .map_output import MAP_OUTPUT
+from .multiply import PRODUCT
 from .pointwise import POINTWISE
 from .pooling import GLOBAL_POOL, LOCAL_POOL
+from .resize import RESIZE
 from .softmax import SOFTMAX
 from .vector_concatenation import VECTOR_CONCATENATION
 from .vector_io import VECTOR_INPUT, VECTOR_OUTPUT
@@ -25,6 +27,8 @@ FAMILIES: tuple[Family, ...] = (
     VECTOR_CONCATENATION,
     SUM,
     POINTWISE,
+    PRODUCT,
+    RESIZE,
     LOGISTIC,
 )
 INPUTS: tuple[Border, ...] = (VECTOR_INPUT, IMAGE_INPUT)

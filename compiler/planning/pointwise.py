@@ -29,6 +29,8 @@ WEIGHT_WORDS = 8
 LARGEST_SUM = 1 << 23
 """Sums that float32 holds with a bit to spare."""
 LARGEST_WEIGHT = 1 << 14
+MIDDLE = 128
+"""Zero point of a TANH's output on the chip."""
 SIGMOID_LIMIT = from_bits(0x41265904)
 """10.396733: beyond it the table's result would leave 0..255."""
 _ACTIVATIONS = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
@@ -114,6 +116,18 @@ def _sigmoid(planner: PlanBuilder, op: Operator) -> Function:
     return Function(limits, table=Table.SIGMOID)
 
 
+def _hyperbolic(planner: PlanBuilder, op: Operator) -> Function:
+    """TANH: 128 tanh(x) + 128 = 256 / (1 + exp(-2 x)), the sigmoid's table."""
+    output = planner.graph.tensor(op.outputs[0])
+    if scale(output) != 1 / 128 or zero_point(output) != MIDDLE:
+        raise Refusal(
+            op.index, "TANH with this output scale", actual=scale(output), allowed=1 / 128
+        )
+    unit = single(2 * scale(_source(planner, op)))
+    limits = Requantization(unit, SIGMOID_LIMIT, -SIGMOID_LIMIT, 0)
+    return Function(limits, table=Table.SIGMOID)
+
+
 def _sum(planner: PlanBuilder, op: Operator) -> Function:
     """x + c, x - c, c - x, or x + x."""
     source = _source(planner, op)
@@ -161,6 +175,7 @@ _FUNCTIONS = {
     "RELU6": _requantised,
     "RELU_N1_TO_1": _requantised,
     "SUB": _sum,
+    "TANH": _hyperbolic,
 }
 
 

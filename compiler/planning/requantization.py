@@ -12,6 +12,7 @@ import struct
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Tensor
 from .dataflow import scale, zero_point
+from .refusal import Refusal
 
 _SINGLE = struct.Struct("<f")
 UNLIMITED = (-math.inf, math.inf)
@@ -72,3 +73,11 @@ def requantization(
     output_scale, output_zero = scale(output), zero_point(output)
     multiplier = single(accumulator_scale * single(1 / output_scale))
     return Requantization(multiplier, *clamps(output_scale, output_zero, limits), output_zero)
+
+
+def same_quantization(source: Tensor, output: Tensor, op: int) -> int:
+    """The zero point on the chip that both have; refuses an operator that would have to
+    requantise."""
+    if (scale(source), zero_point(source)) != (scale(output), zero_point(output)):
+        raise Refusal(op, "the operator keeps values, but its output has another quantisation")
+    return zero_point(source)

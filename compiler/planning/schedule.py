@@ -53,17 +53,24 @@ def renamed_input(graph: Graph, op: Operator) -> int | None:
     """The input whose bytes the operator's single output is, or None if it computes.
 
     RESHAPE, SQUEEZE and EXPAND_DIMS; QUANTIZE between int8 and uint8 with equal scale;
-    SPLIT into one part and CONCATENATION of one part.
+    SPLIT into one part and CONCATENATION of one part; RESIZE_BILINEAR to the same size.
     """
     if op.name in _RESHAPES or (op.name == "CONCATENATION" and len(op.inputs) == 1):
         source = op.inputs[0]
     elif op.name == "SPLIT" and len(op.outputs) == 1:
         source = op.inputs[1]
-    elif op.name == "QUANTIZE":
+    elif op.name == "QUANTIZE" or _resizes_nothing(graph, op):
         source = op.inputs[0]
     else:
         return None
     return source if _same_values(graph, source, op.outputs[0]) else None
+
+
+def _resizes_nothing(graph: Graph, op: Operator) -> bool:
+    """A resize to the same size."""
+    return op.name == "RESIZE_BILINEAR" and (
+        graph.tensor(op.inputs[0]).shape == graph.tensor(op.outputs[0]).shape
+    )
 
 
 def _same_values(graph: Graph, a: int, b: int) -> bool:
