@@ -172,7 +172,9 @@ def lower_vector_output(lowering: Lowering, step: VectorOutputStep) -> None:
     program.fire(INPUT_UNIT * -(-step.blocks.words // 2), TAG_OUTPUT)
     for tile in range(step.blocks.tiles):
         count = step.blocks.size(tile)
-        lowering.add(Outfeed(buffer=Nest(0, ((-(-count // 2), 0),)), signal=1, limit=TO_HOST))
+        items = -(-count // 2)
+        buffer = Nest(0, ((items, int(items == 1)),))
+        lowering.add(Outfeed(buffer=buffer, signal=1, limit=TO_HOST))
         lines = -(-count // LINE_WORDS)
         lowering.add(
             RingProduce(

@@ -77,7 +77,7 @@ def produce_vector(planner: PlanBuilder, source: int, blocks: Blocks) -> VectorL
         buffer = planner.produce(source, input_words(channels), rank=BEHIND_WORK)
         layout = VectorLayout(blocks, buffer, room=input_words(channels))
     else:
-        buffer = planner.produce(source, blocks.block)
+        buffer = planner.produce(source, blocks.size(0))
         layout = VectorLayout(blocks, buffer)
     planner.layouts[source] = layout
     return layout
