@@ -53,13 +53,14 @@ def renamed_input(graph: Graph, op: Operator) -> int | None:
     """The input whose bytes the operator's single output is, or None if it computes.
 
     RESHAPE, SQUEEZE and EXPAND_DIMS; QUANTIZE between int8 and uint8 with equal scale;
-    SPLIT into one part and CONCATENATION of one part; RESIZE_BILINEAR to the same size.
+    SPLIT into one part and CONCATENATION of one part; RESIZE_BILINEAR to the same size; a
+    tensor plus or minus a constant zero.
     """
     if op.name in _RESHAPES or (op.name == "CONCATENATION" and len(op.inputs) == 1):
         source = op.inputs[0]
     elif op.name == "SPLIT" and len(op.outputs) == 1:
         source = op.inputs[1]
-    elif op.name == "QUANTIZE" or _resizes_nothing(graph, op):
+    elif op.name == "QUANTIZE" or _resizes_nothing(graph, op) or _adds_nothing(graph, op):
         source = op.inputs[0]
     else:
         return None
@@ -71,6 +72,17 @@ def _resizes_nothing(graph: Graph, op: Operator) -> bool:
     return op.name == "RESIZE_BILINEAR" and (
         graph.tensor(op.inputs[0]).shape == graph.tensor(op.outputs[0]).shape
     )
+
+
+def _adds_nothing(graph: Graph, op: Operator) -> bool:
+    """The first operand plus or minus zeros, without a fused activation."""
+    if op.name not in ("ADD", "SUB") or op.options.get("fused_activation_function"):
+        return False
+    shapes = graph.tensor(op.inputs[0]).shape, graph.tensor(op.outputs[0]).shape
+    second = graph.tensor(op.inputs[1])
+    if second.data is None or second.quantization is None or shapes[0] != shapes[1]:
+        return False
+    return bool((second.data == second.quantization.zero_points[0]).all())
 
 
 def _same_values(graph: Graph, a: int, b: int) -> bool:
