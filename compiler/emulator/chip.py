@@ -33,7 +33,16 @@ from ..lowering.program import (
 )
 from .counters import Counters, wrapped
 from .execution import Execution, Key, Side, Signal
-from .feeds import ACTIVATIONS, PARAMETERS, Feed, FeedBuffers, InfeedRun, OutfeedRun, PopRun
+from .feeds import (
+    ACTIVATIONS,
+    PARAMETERS,
+    RETURNED,
+    Feed,
+    FeedBuffers,
+    InfeedRun,
+    OutfeedRun,
+    PopRun,
+)
 from .host import HostMemory
 from .interpolation import InterpolationSide
 from .memories import TILES, Array, TileMemories
@@ -57,6 +66,7 @@ UNITS = (
 )
 """A tile's units in the order of the bits of `TileFence.units`."""
 _UNLIMITED = 1 << 40
+_POP, _RETURNED_POPS = 2, 0x10
 FEED_UNITS = ("activation infeed", "parameter infeed", "pop", "outfeed")
 """Units beside the scalar core in the order of the bits of `ScalarFence.units`."""
 
@@ -227,6 +237,17 @@ def feed_of(chip: Chip, instruction: Infeed | Pop | Outfeed, place: str) -> tupl
     if isinstance(instruction, Pop):
         return 2, PopRun(chip, instruction, place)
     return 3, OutfeedRun(chip, instruction, place)
+
+
+def idle(fence: ScalarFence, unit: int, feeds: Iterable[Feed]) -> bool:
+    """Whether a unit beside the scalar core, with `feeds` in its queue, is as idle as a fence
+    asks. The fence's last bit asks for pops of returned lines only."""
+    waiting = list(feeds)
+    if fence.units >> unit & 1:
+        return not waiting
+    if unit == _POP and fence.units & _RETURNED_POPS:
+        return not any(isinstance(run, PopRun) and run.source == RETURNED for run in waiting)
+    return True
 
 
 def producers_reached(counters: Counters, fence: TileFence, tile: int) -> bool:

@@ -32,6 +32,7 @@ from .chip import (
     UNITS,
     Chip,
     feed_of,
+    idle,
     located,
     missing_producer,
     producers_reached,
@@ -303,10 +304,12 @@ class Concurrent(Chip):
         for tile in destinations:
             self.ports[channel][tile].put(block)
             self.order.rows[channel][tile].append([clock, len(block)])
+            self.order.sent(self._thread, channel, tile, clock)
             self._wake("ring", channel, tile)
         if to_host:
             self.outfeed.put(block)
             self.order.outfeed.append([clock, len(block)])
+            self.order.sent(self._thread, 0, TILES, clock)
             self._poke_feeds()
 
     def room(self, channel: int, destinations: Iterable[int], *, to_host: bool) -> int:
@@ -433,8 +436,7 @@ class Concurrent(Chip):
     def _closed(self, fence: ScalarFence) -> str:
         """Why the scalar core may not pass a fence yet, "" if it may."""
         for bit, name in enumerate(FEED_UNITS):
-            worker = self._feeds[bit]
-            if fence.units >> bit & 1 and (worker.queue or worker.busy):
+            if not idle(fence, bit, [run for run, _, _ in self._feeds[bit].queue]):
                 return f"the {name} never becomes idle"
         missing = missing_producer(self.counters, fence)
         if missing:

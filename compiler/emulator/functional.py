@@ -26,6 +26,7 @@ from .chip import (
     UNITS,
     Chip,
     feed_of,
+    idle,
     located,
     missing_producer,
     producers_reached,
@@ -211,9 +212,7 @@ class Functional(Chip):
     def fence(self, fence: ScalarFence, place: str) -> None:
         self.settle()
         busy = [
-            name
-            for bit, name in enumerate(FEED_UNITS)
-            if fence.units >> bit & 1 and self._feeds[bit]
+            name for unit, name in enumerate(FEED_UNITS) if not idle(fence, unit, self._feeds[unit])
         ]
         if busy:
             raise self._stuck(place, f"the {busy[0]} never becomes idle")

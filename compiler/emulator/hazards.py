@@ -30,6 +30,7 @@ class Kind(enum.Enum):
     READ_BEFORE_WRITE = "reads data that may not be written yet"
     OVERWRITE_BEFORE_READ = "overwrites data that may not be read yet"
     DOUBLE_WRITE = "writes what another instruction may be writing"
+    MESSAGE_ORDER = "sends to a receiver in no certain order with another sender"
     UNINITIALISED = "reads what was never written"
     UNBALANCED = "a counter is set while it may still change"
     LEFT_OVER = "data nobody takes"

@@ -25,6 +25,7 @@ from .ring import RingPort
 Parcel = list[object]
 """[clock, rows or words left]."""
 _MESH_UNITS = range(6, 10)
+_POP, _RETURNED_POPS = 2, 0x10
 RETURNED_WORDS = 128
 """Words of the scalar memory that hold returned lines."""
 
@@ -43,6 +44,7 @@ class Order:
         self.outfeed: deque[Parcel] = deque()
         self._places: dict[int, int] = {}
         self._owners: dict[int, str] = {}
+        self._last_sender: dict[tuple[int, int], tuple[int, int]] = {}
 
     def place_of(self, execution: Execution) -> int:
         """Number of an instruction in reports."""
@@ -110,6 +112,18 @@ class Order:
             else:
                 parcels[0][1] = left - taken
 
+    def sent(self, thread: int, channel: int, receiver: int, clock: Clock) -> None:
+        """A row goes to a receiver (a tile, or TILES for the outfeed): the row before it must
+        be known to be sent."""
+        before = self._last_sender.get((channel, receiver))
+        self._last_sender[channel, receiver] = thread, int(clock[thread])
+        if before is None or before[0] == thread or clock[before[0]] >= before[1]:
+            return
+        tile = None if receiver == TILES else receiver
+        name = f"ring channel {'AB'[channel]}" if tile is not None else "outfeed"
+        place, other = self._owners.get(thread, ""), self._owners.get(before[0], "")
+        self.detector.add(Report(Kind.MESSAGE_ORDER, place, tile, name, None, other))
+
     # -- fences ----------------------------------------------------------------------------
 
     def pass_fence(self, fence: TileFence, tile: int, counters: Counters, place: str) -> None:
@@ -136,7 +150,7 @@ class Order:
 
     def pass_scalar_fence(self, fence: ScalarFence) -> None:
         for unit in range(len(FEED_UNITS)):
-            if fence.units >> unit & 1:
+            if fence.units >> unit & 1 or (unit == _POP and fence.units & _RETURNED_POPS):
                 self.clocks.acquire(CORE, self.clocks.release(feed_thread(unit)))
         needed = (fence.producer_a, fence.producer_b)
         for bit, flag in enumerate((ScalarFlag.PRODUCER_A, ScalarFlag.PRODUCER_B)):
