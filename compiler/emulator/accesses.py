@@ -39,11 +39,13 @@ FEED_SPACES = (Space.PARAMETER_FEED, Space.ACTIVATION_FEED, Space.SCALAR)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Access:
-    """Addresses of one space, read or written in any order."""
+    """Addresses of one space, read or written. after: how many signals of the same items each
+    access comes after; None: all come before the first."""
 
     space: Space
     write: bool
     addresses: Addresses
+    after: Addresses | None = None
 
 
 def line_units(lines: Addresses, width: int = LINE_BYTES) -> Addresses:

@@ -7,8 +7,6 @@ done by the signals it needed - not what they have done since.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,10 +47,11 @@ class Clocks:
         np.fill_diagonal(self.now, 1)
         self._released: list[Clock | None] = [None] * THREADS
 
-    def release(self, thread: int) -> Clock:
-        """What others learn from the thread at this point; its later steps are not part."""
+    def release(self, thread: int, count: int = 1) -> Clock:
+        """What others learn from the thread at this point; its later steps are not part.
+        count: the thread makes that many steps, of which the clock is the first."""
         clock: Clock = self.now[thread].copy()
-        self.now[thread, thread] += 1
+        self.now[thread, thread] += count
         return clock
 
     def acquire(self, thread: int, clock: Clock) -> None:
@@ -65,14 +64,15 @@ class Clocks:
 
 
 class History:
-    """The signals of a counter since it was set to `base`: the i-th makes it base + i + 1."""
+    """The signals of a counter since it was set to `base`: the i-th makes it base + i + 1.
+    `last` is the last step at which each thread signalled."""
 
     __slots__ = ("_signals", "base", "last", "set_clock")
 
     def __init__(self) -> None:
         self.base = 0
         self.set_clock: Clock | None = None
-        self._signals: list[Clock] = []
+        self._signals: list[tuple[Clock, int, int]] = []
         self.last: dict[int, int] = {}
 
     @property
@@ -86,22 +86,30 @@ class History:
         self._signals.clear()
         self.last.clear()
 
-    def add(self, thread: int, clock: Clock, count: int) -> None:
-        """`count` signals of a thread at once."""
+    def add(self, thread: int, clock: Clock, count: int, *, stepped: bool = False) -> None:
+        """`count` signals of a thread at once or, if stepped, one at each step from the clock's
+        on."""
+        first = int(clock[thread])
         if self._signals and (thread not in self.last or len(self.last) > 1):
-            clock = np.maximum(self._signals[-1], clock)
-        self._signals.extend([clock] * count)
-        self.last[thread] = int(clock[thread])
+            clock = np.maximum(_resolve(self._signals[-1]), clock)
+        self.last[thread] = first + count - 1 if stepped else first
+        for i in range(count):
+            self._signals.append((clock, thread, first + i if stepped else first))
 
     def known_at(self, value: int) -> list[Clock]:
         """What a thread learns that has seen the counter reach `value`."""
         learned = [] if self.set_clock is None else [self.set_clock]
         needed = min(value - self.base, len(self._signals))
         if needed > 0:
-            learned.append(self._signals[needed - 1])
+            learned.append(_resolve(self._signals[needed - 1]))
         return learned
 
 
-def ordered(clock: Clock, threads: Any, steps: Any) -> NDArray[np.bool_]:  # noqa: ANN401
-    """Whether each step of `threads` happened before whoever holds `clock`."""
-    return np.asarray(clock[threads] >= steps)
+def _resolve(signal: tuple[Clock, int, int]) -> Clock:
+    """The clock of a signal that was the thread's given step."""
+    clock, thread, step = signal
+    if clock[thread] == step:
+        return clock
+    own = clock.copy()
+    own[thread] = step
+    return own

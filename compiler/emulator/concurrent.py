@@ -106,7 +106,7 @@ class Concurrent(Chip):
         self._notices: list[deque[Clock]] = [deque() for _ in range(TILES)]
         self._waiting: dict[tuple[str, int, int], dict[Worker, None]] = {}
         self._feeds = [FeedWorker(unit, deque()) for unit in range(len(FEED_UNITS))]
-        self._thread, self._tile = CORE, -1
+        self._thread, self._stepped = CORE, False
 
     # -- events --------------------------------------------------------------------------
 
@@ -236,7 +236,7 @@ class Concurrent(Chip):
             # Another sender took the room meanwhile.
             self._step(worker)
             return
-        self._thread, self._tile = worker.thread, tile
+        self._thread, self._stepped = worker.thread, side.stepped
         for key in side.keys():  # noqa: SIM118 - not a mapping
             self._learn_data(worker, key, stop - first)
         accesses = side.accesses(first, stop)
@@ -277,10 +277,12 @@ class Concurrent(Chip):
             if signal.everywhere:
                 self.produced(signal.flag, count)
                 continue
-            clock = self.order.clocks.release(self._thread)
+            steps = count if self._stepped else 1
+            clock = self.order.clocks.release(self._thread, steps)
             for tile in tiles:
                 self.counters.tile[signal.flag][tile] += count
-                self.order.tile[signal.flag][tile].add(self._thread, clock, count)
+                history = self.order.tile[signal.flag][tile]
+                history.add(self._thread, clock, count, stepped=self._stepped)
                 self._wake("flag", signal.flag, tile)
 
     def produced(self, flag: Flag, count: int) -> None:
@@ -380,7 +382,7 @@ class Concurrent(Chip):
     def _feed_complete(self, worker: FeedWorker, run: Feed, stop: int) -> None:
         worker.busy = False
         if run.reach() >= stop:
-            self._thread, self._tile = feed_thread(worker.unit), -1
+            self._thread, self._stepped = feed_thread(worker.unit), False
             first = run.done
             waiting = self.outfeed.available
             accesses = run.accesses(first, stop)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,16 @@ from ..beagle.executable import (
     OutputLayout,
 )
 from ..errors import EmulationError, Where
+from .chip import Chip
+from .concurrent import Concurrent
+from .feeds import ACTIVATIONS, PARAMETERS
 from .functional import Functional
+from .hazards import NOTES, Detector, Report
 from .host import HostMemory, buffer_names, link
 from .machine import Machine, load
 from .memories import TileMemories
+from .order import Order
+from .timing import Speeds, Timeline
 
 Array = NDArray[Any]
 _TYPES: dict[DataType, type[np.integer[Any]]] = {
@@ -44,7 +50,10 @@ class RunResult:
 
     loaded_bytes: cached parameters sent to the chip before this run; kept_bytes: cached
     parameters of the model that were there already; wiped_bytes: cached parameters of others
-    this run threw away. input_bytes, streamed_bytes, output_bytes: transfers of the run itself.
+    this run threw away. input_bytes, streamed_bytes, output_bytes, instruction_bytes: transfers
+    of the run itself. In concurrent mode also cycles: clock cycles of the program, hazards:
+    faults found (empty for a sound program), notes: reads of data never written, which sound
+    programs have where the value does not matter, timeline: what every unit did when.
     """
 
     outputs: dict[str, Array]
@@ -54,6 +63,11 @@ class RunResult:
     input_bytes: int = 0
     streamed_bytes: int = 0
     output_bytes: int = 0
+    instruction_bytes: int = 0
+    cycles: float | None = None
+    hazards: tuple[Report, ...] = ()
+    notes: tuple[Report, ...] = ()
+    timeline: Timeline | None = None
 
 
 @dataclass
@@ -66,15 +80,32 @@ class _Cache:
 
 class Device:
     """One Edge TPU. Keeps cached parameters between runs, as the runtime does: executables
-    that share a token share the chip; another token, or a program without one, wipes it."""
+    that share a token share the chip; another token, or a program without one, wipes it.
 
-    def __init__(self) -> None:
+    mode: "functional" (values only, fast) or "concurrent" (time and hazards too). speeds: costs
+    and, with a seed, random speeds of the units. record: keep a timeline."""
+
+    def __init__(
+        self,
+        mode: Literal["functional", "concurrent"] = "functional",
+        speeds: Speeds | None = None,
+        *,
+        record: bool = False,
+    ) -> None:
+        self.mode = mode
+        self.speeds = speeds
+        self.record = record
         self.memories = TileMemories()
+        self.detector = Detector()
         self._cache = _Cache()
 
     def run(self, executables: Sequence[Executable], inputs: Mapping[str, Array]) -> RunResult:
-        """Run one custom operator's executables on `inputs`, arrays by layer name."""
+        """Run one custom operator's executables on `inputs`, arrays by layer name.
+
+        EmulationError for malformed programs and for dead-locks, which are in
+        `detector.reports` too."""
         program, caching = choose(executables)
+        found = len(self.detector.reports)
         loaded = kept = 0
         wiped = self._wipe(program.token)
         if caching is not None:
@@ -84,14 +115,27 @@ class Device:
             else:
                 self._execute(caching, {})
                 loaded = self._cache.loaded[key] = len(caching.parameters)
-        chip, host = self._execute(program, input_bytes(program, inputs))
+        chip, host = self._execute(program, layer_bytes(program, inputs))
         outputs = {
             layer.name: read_output(layer, host.buffers[BaseAddress.OUTPUT, layer.name])
             for layer in program.outputs or ()
         }
         traffic = chip.traffic
+        reports = self.detector.reports[found:]
+        timed = chip if isinstance(chip, Concurrent) else None
         return RunResult(
-            outputs, loaded, kept, wiped, traffic.to_chip[1], traffic.to_chip[0], traffic.to_host
+            outputs,
+            loaded,
+            kept,
+            wiped,
+            input_bytes=traffic.to_chip[ACTIVATIONS],
+            streamed_bytes=traffic.to_chip[PARAMETERS],
+            output_bytes=traffic.to_host,
+            instruction_bytes=sum(len(chunk.bitstream) for chunk in program.chunks),
+            cycles=timed.now if timed else None,
+            hazards=tuple(report for report in reports if report.kind not in NOTES),
+            notes=tuple(report for report in reports if report.kind in NOTES),
+            timeline=timed.timeline if timed else None,
         )
 
     def _wipe(self, token: int) -> int:
@@ -101,13 +145,20 @@ class Device:
         wiped = sum(self._cache.loaded.values())
         self._cache = _Cache(token)
         self.memories = TileMemories()
+        self.detector.forget()
         return wiped
 
     def _execute(
         self, executable: Executable, inputs: Mapping[str, bytes]
-    ) -> tuple[Functional, HostMemory]:
+    ) -> tuple[Chip, HostMemory]:
         host = HostMemory(host_buffers(executable, inputs))
-        chip = Functional(self.memories, host)
+        chip: Chip
+        if self.mode == "concurrent":
+            timeline = Timeline() if self.record else None
+            order = Order(self.detector)
+            chip = Concurrent(self.memories, host, order, self.speeds, timeline)
+        else:
+            chip = Functional(self.memories, host)
         Machine(chip).run(load(link(executable)))
         descriptors, left = host.pending
         if descriptors or left:
@@ -151,7 +202,7 @@ def host_buffers(
     return buffers
 
 
-def input_bytes(executable: Executable, inputs: Mapping[str, Array]) -> dict[str, bytes]:
+def layer_bytes(executable: Executable, inputs: Mapping[str, Array]) -> dict[str, bytes]:
     """The bytes of each input as they go to the chip."""
     result = {}
     for layer in executable.inputs or ():

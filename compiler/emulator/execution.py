@@ -89,6 +89,12 @@ class Side:
         """First item behind `start` at which the side waits for or signals something."""
         return self.total
 
+    @property
+    def stepped(self) -> bool:
+        """Whether `accesses` tells which accesses come before which signal, so that blocks need
+        not end at signals."""
+        return False
+
     def waited(self, start: int, stop: int) -> list[tuple[WaitSet, int, int]]:
         """(waits, first, last + 1 item of their stream) that items start..stop depend on."""
         return [(group, start, stop) for group in self.waits]

@@ -110,6 +110,10 @@ class Detector:
         """Everything found that is a fault."""
         return [report for report in self._reports.values() if report.kind not in NOTES]
 
+    def forget(self) -> None:
+        """The memories are empty again."""
+        self._shadows.clear()
+
     def new_program(self) -> None:
         """What is in the memories now was written before the program starts."""
         for shadow in self._shadows.values():
@@ -163,7 +167,7 @@ class _Check:
             self._report(Kind.UNINITIALISED, never, None)
         self._against_writer(Kind.READ_BEFORE_WRITE)
         steps, places = shadow.reader(self.who[0])
-        steps[addresses] = self.clock[self.who[0]]
+        steps[addresses] = self._steps()
         places[addresses] = self.who[1]
 
     def write(self) -> None:
@@ -177,9 +181,14 @@ class _Check:
             if early.any():
                 self._report(Kind.OVERWRITE_BEFORE_READ, addresses[early], places)
         shadow.writer[addresses] = thread
-        shadow.write_step[addresses] = self.clock[thread]
+        shadow.write_step[addresses] = self._steps()
         shadow.write_place[addresses] = place
         shadow.written[addresses] = True
+
+    def _steps(self) -> Any:  # noqa: ANN401 - one step, or one for each address
+        """The thread's step at each access."""
+        step = self.clock[self.who[0]]
+        return step if self.access.after is None else step + self.access.after
 
     def _against_writer(self, kind: Kind) -> None:
         shadow, addresses = self.shadow, self.access.addresses

@@ -137,7 +137,11 @@ class WideToNarrowSide(Side):
 
     def boundary(self, start: int) -> int:
         line_end = int(np.searchsorted(self.line, self.line[start], side="right"))
-        return min(line_end, next_boundary(start, self.waits[1:], self.signals, self.total))
+        return min(line_end, next_boundary(start, self.waits[1:], (), self.total))
+
+    @property
+    def stepped(self) -> bool:
+        return True
 
     def waited(self, start: int, stop: int) -> list[tuple[WaitSet, int, int]]:
         opened = int(self.line[start - 1]) if start else 0
@@ -148,9 +152,16 @@ class WideToNarrowSide(Side):
         lines, lanes = self.line_address[start:stop], self.lane[start:stop]
         per_unit = _LANES_PER_UNIT // 2 if self.to_scaling else _LANES_PER_UNIT
         target = Space.SCALING if self.to_scaling else Space.NARROW
+        after = None
+        for signal in self.signals:
+            blocks = self.narrow.starts(signal.level)
+            done = np.searchsorted(blocks, np.arange(start, stop), side="right")
+            after = done - done[0]
+        read = lane_units(lines, lanes, per_unit)
+        last = None if after is None else np.full(len(read), after[-1])
         return [
-            Access(Space.WIDE, False, lane_units(lines, lanes, per_unit)),
-            Access(target, True, self.narrow.addresses()[start:stop]),
+            Access(Space.WIDE, False, read, last),
+            Access(target, True, self.narrow.addresses()[start:stop], after),
         ]
 
 
