@@ -129,6 +129,15 @@ class PlanBuilder:
     def has_buffer(self, name: str) -> bool:
         return name in self._buffers
 
+    def set_rank(self, name: str, rank: float) -> None:
+        """Change a buffer's place in the order of allocation."""
+        self._buffers[name] = replace(self._buffers[name], rank=rank)
+
+    def grows_from(self, name: str, words: int) -> str:
+        """A buffer of the current step takes only `words` in it, the rest later."""
+        self._buffers[name] = replace(self._buffers[name], at_first=words)
+        return name
+
     def keep(self, name: str) -> str:
         """Extend the life of a buffer to the current step."""
         buffer = self._buffers[name]

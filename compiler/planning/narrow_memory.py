@@ -35,13 +35,20 @@ def allocate(
     return addresses
 
 
-def _lowest_gap(placed: list[tuple[int, int, NarrowBuffer]], buffer: NarrowBuffer) -> int:
-    """Lowest start of a free run as long as the buffer; `placed` ascends by address."""
-    start = 0
-    for low, end, other in placed:
+def _lowest_gap(
+    placed: list[tuple[int, int, NarrowBuffer]], buffer: NarrowBuffer, lowest: int = 0
+) -> int:
+    """Lowest start, from `lowest` on, of a free run as long as the buffer; `placed` ascends by
+    address."""
+    start = lowest
+    for low, _, other in placed:
         if other.last < buffer.first or buffer.last < other.first:
             continue
-        if start + buffer.words <= low:
+        if start + buffer.room(other) <= low:
+            if buffer.at_first:
+                continue
             break
-        start = max(start, end)
+        start = max(start, low + other.room(buffer))
+    if buffer.at_first and start > lowest:
+        return _lowest_gap(placed, buffer, start)
     return start

@@ -31,6 +31,7 @@ class NarrowBuffer:
     """A request to the narrow-memory allocator: alive in steps first..last (inclusive).
 
     `rank` orders classes of buffers (tensors 0, scratch of one step 1, ...) before size.
+    `at_first`: words it takes in step `first`, 0 for all of them.
     """
 
     name: str
@@ -38,6 +39,13 @@ class NarrowBuffer:
     first: int
     last: int
     rank: float = 0
+    at_first: int = 0
+
+    def room(self, other: NarrowBuffer) -> int:
+        """Words it takes in the steps in which `other` is alive too."""
+        if self.at_first and other.last <= self.first:
+            return self.at_first
+        return self.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +172,6 @@ class Plan:
 
 def _overlap(addresses: Mapping[str, int], a: NarrowBuffer, b: NarrowBuffer) -> bool:
     return (
-        addresses[a.name] < addresses[b.name] + b.words
-        and addresses[b.name] < addresses[a.name] + a.words
+        addresses[a.name] < addresses[b.name] + b.room(a)
+        and addresses[b.name] < addresses[a.name] + a.room(b)
     )
