@@ -16,7 +16,7 @@ def test_files_are_written_and_replaced(tmp_path):
 
 def test_failure_leaves_nothing_behind(tmp_path):
     good = tmp_path / "a.bin"
-    with pytest.raises(OutputError, match="b.bin"):
+    with pytest.raises(OutputError, match=r"b\.bin"):
         write_files({good: b"x", tmp_path / "missing" / "b.bin": b"y"})
     assert list(tmp_path.iterdir()) == []
 
