@@ -65,6 +65,7 @@ def _send(lowering: Lowering, step: MapOutputStep, tile: int, rectangle: OutputR
     lines = lines_of(step, rectangle)
     filled = lowering.sync.on_tile(Flag.NARROW_TO_WIDE, tile)
     lowering.add(Outfeed(buffer=Nest(0, ((items, 0),)), signal=1, limit=HOST_LIMIT))
+    lowering.sync.outfed += 1
     lowering.add(
         RingProduce(
             tiles=1 << tile,

@@ -28,8 +28,8 @@ class Production:
 
 class SyncState:
     """Counters of all tiles since the last reset, and two of the scalar core that run through
-    the whole program: words taken from the ring for re-injection (`outfed`) and words sent
-    again from there (`reinjected`).
+    the whole program: words taken from the ring for re-injection, plus one for each message
+    to the host (`outfed`), and words sent again from there (`reinjected`).
 
     reset_before_parameters: an elementwise operator asks the next layer that loads parameters
     for a reset in front of them.

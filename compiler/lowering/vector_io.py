@@ -175,6 +175,7 @@ def lower_vector_output(lowering: Lowering, step: VectorOutputStep) -> None:
         items = -(-count // 2)
         buffer = Nest(0, ((items, int(items == 1)),))
         lowering.add(Outfeed(buffer=buffer, signal=1, limit=TO_HOST))
+        lowering.sync.outfed += 1
         lines = -(-count // LINE_WORDS)
         lowering.add(
             RingProduce(
