@@ -120,18 +120,25 @@ def compact_operands(planner: PlanBuilder, op: Operator) -> list[Operand]:
 
 def _copy(planner: PlanBuilder, op: Operator, tensor: int, layout: MapLayout) -> Operand:
     compact = compact_layout(layout)
-    buffer = planner.scratch(f"{op.index} copy of {tensor}", compact.words, rank=0)
+    return Operand(tensor, compact, copy_map(planner, op, tensor, compact), copied=True)
+
+
+def copy_map(planner: PlanBuilder, op: Operator, tensor: int, target: MapLayout) -> str:
+    """Add the step that copies the own pixels of a tensor (a source) into a new buffer with
+    another layout; the buffer."""
+    layout = planner.map_layout(op, tensor)
+    buffer = planner.scratch(f"{op.index} copy of {tensor}", target.words, rank=0)
     planner.add(
         InteriorCopyStep(
             ops=(op.index,),
-            classes=patch_classes([layout], compact),
+            classes=patch_classes([layout], target),
             channel_words=layout.channel_words,
             input=planner.consume(tensor),
             output=buffer,
             identity=planner.identity(),
         )
     )
-    return Operand(tensor, compact, buffer, copied=True)
+    return buffer
 
 
 def same_maps(planner: PlanBuilder, op: Operator) -> None:

@@ -13,7 +13,8 @@ from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .family import Family
 from .halo import HaloMove, halo_moves
-from .map_layout import MapLayout
+from .map_layout import MapLayout, map_layout
+from .patches import copy_map
 from .plan import TILES, Step
 from .refusal import Refusal
 from .requantization import same_quantization
@@ -100,38 +101,37 @@ def is_doubling(planner: PlanBuilder, op: Operator) -> bool:
 
 
 def plan_resize(planner: PlanBuilder, op: Operator) -> None:
-    """Add the step of one doubling."""
+    """Add the step of one doubling. It writes beyond the picture's border, so it works on a
+    copy where others need the border as it is."""
     graph = planner.graph
     layout = planner.map_layout(op, op.inputs[0])
-    _check(planner, op, layout)
+    if min(layout.height, layout.width) < GRID:
+        sizes = f"{layout.height} x {layout.width}"
+        raise Refusal(op.index, "doubling of a map this small", actual=sizes, allowed="4 x 4")
     source = planner.dataflow.source(op.inputs[0])
     output = planner.lay_out_map(op.outputs[0])
     zero = same_quantization(graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0]), op.index)
+    if planner.needs_beyond(source, op) or layout.pixel_words != layout.channel_words:
+        needs = [resize_needs(planner, op, source)]
+        layout = map_layout(layout.height, layout.width, layout.channel_words, needs)
+        buffer = copy_map(planner, op, source, layout)
+        exchanged = False
+    else:
+        buffer, exchanged = "", not planner.claim_exchange(source)
     planner.add(
         ResizeStep(
             ops=(op.index,),
             input=layout,
-            input_buffer=planner.consume(op.inputs[0]),
+            input_buffer=planner.keep(buffer) if buffer else planner.consume(source),
             output=output,
             output_buffer=planner.produce(op.outputs[0], output.words),
-            exchange=halo_moves(layout) if planner.claim_exchange(source) else (),
+            exchange=() if exchanged else halo_moves(layout),
             zero=zero,
             edges=_edges(layout),
             parts=_parts(layout, output),
             identity=planner.identity(),
         )
     )
-
-
-def _check(planner: PlanBuilder, op: Operator, layout: MapLayout) -> None:
-    sizes = layout.height, layout.width
-    if min(sizes) < GRID:
-        raise Refusal(op.index, "doubling of a map this small", actual=sizes, allowed=(GRID, GRID))
-    if layout.pixel_words != layout.channel_words:
-        raise Refusal(op.index, f"{op.name} reads a part of a joint map")
-    source = planner.dataflow.source(op.inputs[0])
-    if planner.needs_beyond(source, op):
-        raise Refusal(op.index, f"{op.name} writes beyond the border of a map others read, too")
 
 
 def _edges(layout: MapLayout) -> tuple[EdgeCopy, ...]:

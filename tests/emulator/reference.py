@@ -140,10 +140,7 @@ def windows(x: Array, size: tuple[int, int], op: Operator, dilated: bool) -> Arr
         return slice(first, first + (outs[axis] - 1) * strides[axis] + 1, strides[axis])
 
     return np.stack(
-        [
-            np.stack([padded[part(0, i), part(1, j)] for j in range(size[1])])
-            for i in range(size[0])
-        ]
+        [np.stack([padded[part(0, i), part(1, j)] for j in range(size[1])]) for i in range(size[0])]
     )
 
 
@@ -155,7 +152,9 @@ def _image(x: Array) -> Array:
 
 
 def _bias(ref: Reference, op: Operator) -> Array | int:
-    return ref.value(op.inputs[2]).astype(np.int64) if len(op.inputs) > 2 and op.inputs[2] >= 0 else 0
+    return (
+        ref.value(op.inputs[2]).astype(np.int64) if len(op.inputs) > 2 and op.inputs[2] >= 0 else 0
+    )
 
 
 def convolution(ref: Reference, op: Operator) -> Array:
@@ -172,9 +171,7 @@ def convolution(ref: Reference, op: Operator) -> Array:
         sums = rows @ weights.reshape(len(weights), -1).T
     factor = product_factor(ref.scale(x)[0], ref.scale(w), output=ref.scale(out)[0])
     activation = int(op.options["fused_activation_function"])
-    return requantize(
-        sums + _bias(ref, op), factor, ref.scale(out)[0], ref.zero(out), activation
-    )
+    return requantize(sums + _bias(ref, op), factor, ref.scale(out)[0], ref.zero(out), activation)
 
 
 def fully_connected(ref: Reference, op: Operator) -> Array:
@@ -199,7 +196,57 @@ def quantize(ref: Reference, op: Operator) -> Array:
     return requantize(sums, factor, ref.scale(out)[0], ref.zero(out))
 
 
+def rectify(ref: Reference, op: Operator) -> Array:
+    """RELU, RELU_N1_TO_1, RELU6."""
+    x, out = op.inputs[0], op.outputs[0]
+    sums = ref.value(x).astype(np.int64) - ref.zero(x)
+    factor = product_factor(ref.scale(x)[0], output=ref.scale(out)[0])
+    activation = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}[op.name]
+    return requantize(sums, factor, ref.scale(out)[0], ref.zero(out), activation)
+
+
+def number(ref: Reference, op: Operator) -> tuple[int, int, F] | None:
+    """(tensor, constant operand, its real value) of an operator with one number."""
+    for x, c in (op.inputs, op.inputs[::-1]):
+        constant = ref.graph.tensors[c]
+        if constant.data is not None and len(np.unique(constant.data)) == 1:
+            step = F(float(ref.value(c).ravel()[0]) - ref.zero(c))
+            return x, c, F(ref.scale(c)[0] * step)
+    return None
+
+
+def _scaled(ref: Reference, op: Operator, x: int, value: F) -> Array:
+    """MUL by one number: its factor is part of the multiplier."""
+    out = op.outputs[0]
+    sums = ref.value(x).astype(np.int64) - ref.zero(x)
+    factor = F(F(ref.scale(x)[0] * F(abs(value))) * (F(1) / ref.scale(out)[0]))
+    activation = int(op.options["fused_activation_function"])
+    sums = sums if value >= 0 else -sums
+    return requantize(sums, factor, ref.scale(out)[0], ref.zero(out), activation)
+
+
+def _shifted(ref: Reference, op: Operator, x: int, c: int, value: F) -> Array:
+    """ADD and SUB with one number: whole steps where the scale stays, else 1/16384 steps."""
+    out, unit = op.outputs[0], ref.scale(x)[0]
+    swapped = op.name == "SUB" and op.inputs[0] == c
+    sign = -1 if op.name == "SUB" and not swapped else 1
+    steps = sign * float(value) / float(unit)
+    weight = 1
+    if swapped or unit != ref.scale(out)[0]:
+        weight = 1 << 14
+        while weight > 1 and (255 + abs(steps)) * weight > 1 << 23:
+            weight //= 2
+    shift = int(np.copysign(np.floor(abs(steps * weight) + 0.5), steps))
+    sums = (ref.value(x).astype(np.int64) - ref.zero(x)) * (-weight if swapped else weight) + shift
+    factor = F(F(unit / F(weight)) * (F(1) / ref.scale(out)[0]))
+    activation = int(op.options["fused_activation_function"])
+    return requantize(sums, factor, ref.scale(out)[0], ref.zero(out), activation)
+
+
 def multiply(ref: Reference, op: Operator) -> Array:
+    found = number(ref, op)
+    if found is not None:
+        return _scaled(ref, op, found[0], found[2])
     a, b, out = op.inputs[0], op.inputs[1], op.outputs[0]
     sums = (ref.value(a).astype(np.int64) - ref.zero(a)) * (
         ref.value(b).astype(np.int64) - ref.zero(b)
@@ -214,7 +261,10 @@ ADD_LIMIT = 32767
 
 
 def add(ref: Reference, op: Operator) -> Array:
-    """Two integer weights in the ratio of the scales, then one multiplication."""
+    """ADD and SUB: two integer weights in the ratio of the scales, then one multiplication."""
+    found = number(ref, op)
+    if found is not None:
+        return _shifted(ref, op, *found)
     a, b, out = op.inputs[0], op.inputs[1], op.outputs[0]
     first, second = ref.value(a), ref.value(b)
     if first.shape != second.shape:
@@ -224,8 +274,9 @@ def add(ref: Reference, op: Operator) -> Array:
     swap = ratio > 1
     best = (1 / ratio if swap else ratio).limit_denominator(ADD_LIMIT)
     weights = (best.denominator, best.numerator) if swap else (best.numerator, best.denominator)
+    sign = -1 if op.name == "SUB" else 1
     sums = (first.astype(np.int64) - ref.zero(a)) * weights[0]
-    sums = sums + (second.astype(np.int64) - ref.zero(b)) * weights[1]
+    sums = sums + sign * (second.astype(np.int64) - ref.zero(b)) * weights[1]
     factor = F(F(scales[0] / F(weights[0])) * (F(1) / ref.scale(out)[0]))
     activation = int(op.options["fused_activation_function"])
     return requantize(sums, factor, ref.scale(out)[0], ref.zero(out), activation)
@@ -242,7 +293,9 @@ def mean(ref: Reference, op: Operator) -> Array:
     axes = sorted(int(axis) % 4 for axis in np.ravel(ref.value(op.inputs[1])))
     if axes != [1, 2]:
         raise NoReferenceError
-    return _average(ref, op, source.sum((0, 1), dtype=np.float64), source.shape[0] * source.shape[1])
+    return _average(
+        ref, op, source.sum((0, 1), dtype=np.float64), source.shape[0] * source.shape[1]
+    )
 
 
 def _average(ref: Reference, op: Operator, sums: Array, count: int) -> Array:
@@ -291,7 +344,9 @@ def resize_bilinear(ref: Reference, op: Operator) -> Array:
     shape = ref.graph.tensors[out].shape
     if shape == source.shape:
         return source
-    if not op.options["half_pixel_centers"] or shape[1:3] != tuple(2 * n for n in source.shape[1:3]):
+    if not op.options["half_pixel_centers"] or shape[1:3] != tuple(
+        2 * n for n in source.shape[1:3]
+    ):
         raise NoReferenceError
     padded = np.pad(source[0].astype(np.int64), ((1, 1), (1, 1), (0, 0)), mode="edge")
     sums = _doubled(_doubled(padded).transpose(1, 0, 2)).transpose(1, 0, 2)
@@ -327,6 +382,16 @@ def logistic(ref: Reference, op: Operator) -> Array:
     if ref.scale(out)[0] != F(1 / 256) or ref.zero(out) != 0:
         raise NoReferenceError
     values = (ref.value(x).astype(np.int64) - ref.zero(x)).astype(F) * ref.scale(x)[0]
+    values = np.clip(values, -LOGISTIC_LIMIT, LOGISTIC_LIMIT)
+    return np.rint(table("sigmoid_256", values)).clip(0, 255).astype(np.uint8)
+
+
+def hyperbolic(ref: Reference, op: Operator) -> Array:
+    """128 tanh(x) + 128 = 256 / (1 + exp(-2 x)), by that table."""
+    x, out = op.inputs[0], op.outputs[0]
+    if ref.scale(out)[0] != F(1 / 128) or ref.zero(out) != 128:
+        raise NoReferenceError
+    values = (ref.value(x).astype(np.int64) - ref.zero(x)).astype(F) * F(2 * ref.scale(x)[0])
     values = np.clip(values, -LOGISTIC_LIMIT, LOGISTIC_LIMIT)
     return np.rint(table("sigmoid_256", values)).clip(0, 255).astype(np.uint8)
 
@@ -371,9 +436,14 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "MUL": multiply,
     "PAD": pad,
     "QUANTIZE": quantize,
+    "RELU": rectify,
+    "RELU6": rectify,
+    "RELU_N1_TO_1": rectify,
     "RESHAPE": reshape,
     "RESIZE_BILINEAR": resize_bilinear,
     "SOFTMAX": softmax,
     "SPLIT": split,
     "SQUEEZE": reshape,
+    "SUB": add,
+    "TANH": hyperbolic,
 }

@@ -1,0 +1,161 @@
+"""Random networks of the operators that work on maps: chains, residuals, branches, joins.
+
+A network is a function of its seed alone, so a seed is enough to see one again.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .model_builder import ModelBuilder
+from .model_core import Value
+
+_SIZES = range(4, 18)
+_ACTIVATIONS = ("none", "none", "relu", "relu6")
+_CHANNELS = (1, 3, 4, 7, 8, 12, 16, 24, 65, 72)
+MOST_VALUES = 24_000
+"""Values of a map, so that examples stay fast."""
+
+
+_T = TypeVar("_T")
+
+
+class _Network:
+    """A network while it is drawn; `maps` are the values that may be read."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.builder = ModelBuilder(
+            self.choose(["int8", "uint8"]), seed=seed, per_channel=self.choose([None, False])
+        )
+        self.maps: list[Value] = []
+        self.others: list[Value] = []
+
+    def choose(self, values: Sequence[_T]) -> _T:
+        return self.random.choice(values)
+
+    def input(self, name: str) -> None:
+        shape = (1, self.choose(_SIZES), self.choose(_SIZES), self.choose([1, 2, 3, 4, 8]))
+        self.maps.append(self.builder.input(name, shape).last)
+
+    def pick(self) -> Value:
+        """A map to read, the newest ones more often."""
+        back = self.choose([0, 0, 0, 1, 1, 2, 3])
+        return self.maps[max(0, len(self.maps) - 1 - back)]
+
+    def value_of(self, index: int) -> Value:
+        """The value with this tensor index."""
+        return next(value for value in [*self.maps, *self.others] if value.index == index)
+
+    def layer(self) -> None:
+        """One more operator that fits."""
+        kinds = ["conv", "depthwise", "sum", "product", "pointwise", "number", "resize"]
+        getattr(self, f"_{self.choose(kinds)}")()
+        self.maps.append(self.builder.last)
+
+    def _conv(self) -> None:
+        kernel = self.choose([1, 1, 3, 3, 5])
+        source = self.pick()
+        stride = self.choose([1, 1, 2]) if min(source.shape[1:3]) >= 8 else 1
+        self.builder.conv2d(
+            self.choose(_CHANNELS),
+            kernel,
+            stride=stride,
+            activation=self.choose(_ACTIVATIONS),
+            source=source,
+        )
+
+    def _depthwise(self) -> None:
+        source = self.pick()
+        kernel = self.choose([3, 5])
+        self.builder.depthwise_conv2d(kernel, activation=self.choose(_ACTIVATIONS), source=source)
+
+    def _partner(self, value: Value) -> Value:
+        """Another map of the same shape: one that is there, or a convolution of this one."""
+        equal = [other for other in self.maps if other.shape == value.shape]
+        if len(equal) > 1 and self.choose([True, False]):
+            return self.choose(equal)
+        kernel = self.choose([1, 3])
+        self.others.append(self.builder.conv2d(value.shape[3], kernel, source=value).last)
+        return self.others[-1]
+
+    def _sum(self) -> None:
+        value = self.pick()
+        pair = [value, self._partner(value)]
+        activation = self.choose(_ACTIVATIONS)
+        if self.choose([True, False]):
+            pair.reverse()
+        if pair[0] is not pair[1] and self.choose(range(4)) == 0:
+            self.builder.sub(*pair, activation=activation)
+        else:
+            self.builder.add(*pair, activation=activation)
+
+    def _product(self) -> None:
+        value = self.pick()
+        self.builder.mul(value, self._partner(value))
+
+    def _pointwise(self) -> None:
+        value = self.pick()
+        kind = self.choose(["relu", "relu6", "logistic", "tanh", "quantize"])
+        if kind in ("relu", "relu6"):
+            self.builder.relu(six=kind == "relu6", source=value)
+        else:
+            getattr(self.builder, kind)(source=value)
+
+    def _number(self) -> None:
+        value = self.pick()
+        real = self.choose([-2.5, -0.3, 0.0, 0.004, 0.7, 3.0])
+        low, high = (-128, 127) if self.builder.type == "int8" else (0, 255)
+        zero, code = (low, high) if real >= 0 else (high, low)
+        kind = np.int8 if self.builder.type == "int8" else np.uint8
+        constant = self.builder.constant(
+            np.full(self.choose([(), (1,), value.shape[-1:]]), code, kind),
+            scales=[float(np.float32(max(abs(real), 1e-3) / 255))],
+            zero_points=[zero],
+        )
+        output = value.output if self.choose([True, False]) else None
+        name = self.choose(["add", "sub", "mul", "from"])
+        if name == "from":
+            self.builder.sub(constant, value, output=output)
+        else:
+            getattr(self.builder, name)(value, constant, output=output)
+
+    def _resize(self) -> None:
+        value = self.pick()
+        _, height, width, channels = value.shape
+        if 4 * height * width * channels > MOST_VALUES:
+            self._pointwise()
+            return
+        size = self.builder.constant(np.array([2 * height, 2 * width], np.int32))
+        options: dict[str, Any] = {"align_corners": False, "half_pixel_centers": True}
+        self.builder.op(
+            "RESIZE_BILINEAR",
+            [value, size],
+            (1, 2 * height, 2 * width, channels),
+            output=value.output,
+            options=options,
+            version=3,
+            spread=value.spread,
+        )
+
+
+def network(seed: int, most_layers: int = 8) -> bytes:
+    """The .tflite file of a random network; every result nobody reads is an output, and now and
+    then one that somebody reads."""
+    made = _Network(seed)
+    made.input("picture")
+    for _ in range(made.choose(range(2, most_layers + 1))):
+        made.layer()
+    operators = made.builder.spec().operators
+    read = {index for op in operators for index in op.inputs}
+    results = [index for op in operators for index in op.outputs]
+    outputs = [index for index in results if index not in read]
+    extra = made.choose(results)
+    if made.choose([True, False]) and extra not in outputs:
+        outputs.append(extra)
+    made.builder.output(*(made.value_of(index) for index in sorted(outputs)))
+    return made.builder.build()
