@@ -106,8 +106,7 @@ class Functional(Chip):
                 except EmulationError as error:
                     raise located(error, execution) from None
                 moved = True
-        if moved or not execution.sides:
-            self._enqueue(execution)
+        if moved:
             for tile in [tile for tile in execution.active if execution.finished(tile)]:
                 self._finish(execution, tile)
         return moved

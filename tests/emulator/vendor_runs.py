@@ -1,0 +1,77 @@
+"""Runs a vendor model on the emulator, next to the reference arithmetic of its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from compiler.emulator.device import Device
+from compiler.emulator.model import CompiledModel, ModelResult, random_inputs
+from compiler.frontend.tflite_reader import read_model
+from tests.corpus_paths import Pair, pairs
+from tests.emulator.reference import Reference, counted
+
+Array = np.ndarray[Any, Any]
+SLOW = ("40_40", "20_20", "model_conv_128", "model_mat_Add", "deeplab", "posenet", "bodypix")
+"""Parts of the names of models whose tests run in the full configuration only: large kernels and
+images of many passes. The pose models have a test of their own."""
+FAST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An output of an Edge TPU operator against the reference."""
+
+    tensor: str
+    values: int
+    differing: int
+
+
+def fast_pairs() -> list[Pair]:
+    return [pair for pair in _all() if _is_fast(pair)]
+
+
+def slow_pairs() -> list[Pair]:
+    return [pair for pair in _all() if not _is_fast(pair)]
+
+
+def _all() -> list[Pair]:
+    return sorted(pairs(), key=lambda pair: (pair.compiled.stat().st_size, str(pair.compiled)))
+
+
+def _is_fast(pair: Pair) -> bool:
+    slow = any(part in pair.name for part in SLOW)
+    return pair.compiled.stat().st_size < FAST_BYTES and not slow
+
+
+def run(
+    pair: Pair, seed: int = 1, device: Device | None = None
+) -> tuple[CompiledModel, ModelResult]:
+    model = CompiledModel(pair.compiled)
+    return model, model.run(random_inputs(model, seed), device, partial=True)
+
+
+def compare(pair: Pair, model: CompiledModel, result: ModelResult) -> list[Comparison]:
+    """Every output of the Edge TPU operators the reference can compute."""
+    assert pair.source is not None
+    source = read_model(pair.source)
+    index = {tensor.name: tensor.index for tensor in source.tensors}
+    tensors = model.graph.tensors
+    operators = [op for op in model.graph.operators if op.index in model.executables]
+    inputs = {
+        index[tensors[i].name]: counted(result.tensors[tensors[i].name])
+        for op in operators
+        for i in op.inputs
+        if tensors[i].name in index and not tensors[i].is_variable
+    }
+    values = Reference(source, inputs).run()
+    found = []
+    for name in (tensors[i].name for op in operators for i in op.outputs):
+        expected = values.get(index.get(name, -1))
+        if expected is not None:
+            actual = counted(result.tensors[name]).ravel()
+            differing = int((actual != expected.ravel()).sum())
+            found.append(Comparison(name, actual.size, differing))
+    return found
