@@ -136,7 +136,32 @@ class _TensorOps:
             bias=int("bias" in step.headers),
             scales=int("scale" in step.headers),
         )
+        if self._has_one_product():
+            op = self._without_sum(op, pixels)
         return requantised(self._with_weight_zero(op), step.requantization)
+
+    def _has_one_product(self) -> bool:
+        """Whether every output word is one input word times one line, without header vectors."""
+        step = self.step
+        dense = step.packed and not step.depthwise and not step.headers
+        return dense and step.chunks.lines == 1
+
+    def _without_sum(self, op: TensorOp, pixels: int) -> TensorOp:
+        """The form without a loop that is summed over."""
+        if pixels == 1:
+            return op
+        line = LINE_UNITS * self.step.blocks.weights
+        return replace(
+            op,
+            loops=(pixels,),
+            wide=Nest(line, ((pixels, 0),), 0, 1, LINE_UNITS),
+            partial=Nest(0, ((pixels, 0),), 0, 0, LINE_UNITS),
+            signal_operands=1,
+            waits=tuple(replace(wait, level=1) for wait in op.waits),
+            mode=Mode.IDENTITY,
+            group_level=1,
+            reduced=0,
+        )
 
     def _loops(self, pixels: int) -> tuple[int, ...]:
         step, chunks = self.step, self.step.chunks

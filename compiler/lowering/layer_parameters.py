@@ -41,6 +41,13 @@ SCALING_SLOT = 32
 """8-byte units from one of its two slots to the other."""
 
 
+def _line_by_line(address: int, lines: int) -> Nest:
+    """Lines that are a message each."""
+    if lines == 1:
+        return stream(address, (1, 1))
+    return stream(address, (1, 1), (lines, 1))
+
+
 class LayerParameters:
     """The transport of one layer. arrival: counter of weight chunks that came in; vectors:
     header vectors for the scaling unit; from_host: no tile owns the parameters."""
@@ -147,7 +154,7 @@ class LayerParameters:
                 turn_a = Wait(Flag.RING_PRODUCER_A, 1, program.producer_a - 1)
                 producer = RingProduce(
                     tiles=1 << piece.tile,
-                    wide=stream(piece.address, (1, 1), (piece.lines, 1)),
+                    wide=_line_by_line(piece.address, piece.lines),
                     signal_sent=1,
                     waits=(turn_a, turn_b),
                     channel_b=1,

@@ -16,7 +16,7 @@ from .dataflow import scale, zero_point
 from .family import Family
 from .halo import HaloMove, halo_moves
 from .map_layout import MapLayout
-from .plan import Segment, Step
+from .plan import WIDE_LINES, Segment, Step
 from .refusal import Refusal
 from .requantization import (
     Requantization,
@@ -66,16 +66,16 @@ class TileClass:
 
 @dataclass(frozen=True, slots=True)
 class WideBlocks:
-    """First lines of the transient blocks; `partial` only exists with streamed weights."""
+    """First lines of the transient blocks; `headers` only exists with header vectors, `partial`
+    with streamed weights."""
 
     weights: int
-    headers: int
-    partial: int | None = None
+    headers: int = WIDE_LINES
+    partial: int = WIDE_LINES
 
     @property
     def lowest(self) -> int:
-        lines = (self.weights, self.headers, self.partial)
-        return min(line for line in lines if line is not None)
+        return min(self.weights, self.headers, self.partial)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +245,8 @@ def _wide_blocks(
 ) -> WideBlocks:
     sizes = {"partial": pixels} if chunks.count > 1 else {}
     sizes["weights"] = chunks.slots * chunks.lines
-    sizes["headers"] = chunks.slots * len(segment.headers) + SPARE_HEADER_LINES
+    if segment.headers:
+        sizes["headers"] = chunks.slots * len(segment.headers) + SPARE_HEADER_LINES
     return WideBlocks(**stack_blocks(top_line(planner, op), sizes, op.index))
 
 
