@@ -251,7 +251,7 @@ class _TensorOps:
         loops = self._loops(pixels)
         idle = tuple((count, 0) for count in loops)
         line = self.step.blocks.partial
-        if line is None:
+        if not self.streamed:
             return Nest(0, idle, 0, 1, LINE_UNITS)
         if pixels > 1:
             return Nest(line, (idle[0], (pixels, 1), *idle[2:]), 0b10).scaled(LINE_UNITS)
