@@ -63,16 +63,28 @@ class Build:
         }
 
 
-class Workspace:
-    """A copy at `root` with an output folder of its own. shared: other repositories, fetched
-    by an earlier workspace."""
+def fetched_packages() -> dict[str, Path]:
+    """Repositories of Python packages that the Bazel that runs this test has fetched."""
+    import numpy as np
 
-    def __init__(self, root: Path, output: Path, shared: Workspace | None = None) -> None:
+    place = Path(np.__file__).resolve()
+    external = next((p.parent for p in place.parents if p.name == "edgetpu_pip"), None)
+    if external is None:
+        return {}
+    return {name: external / name for name in _EXTERNAL if (external / name).is_dir()}
+
+
+class Workspace:
+    """A copy of the repository at `copy`, with an output folder of its own. folder: where in
+    the copy the commands are run."""
+
+    def __init__(self, copy: Path, output: Path, folder: str = "") -> None:
         self.bazel = require_bazel()
-        self.root, self.output = root, output
-        self.shared = shared
-        if not root.exists():
-            shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+        self.output = output
+        self.root = copy / folder
+        self.packages = fetched_packages()
+        if not copy.exists():
+            shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*_NOT_COPIED))
 
     def run(self, *arguments: str, log: bool = False) -> Build:
         """One command; with `log`, the execution log is read."""
