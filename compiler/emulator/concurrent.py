@@ -386,7 +386,6 @@ class Concurrent(Chip):
             first = run.done
             waiting = self.outfeed.available
             accesses = run.accesses(first, stop)
-            self.order.check_feed(accesses, worker.place)
             self.order.access(accesses, self._thread, worker.place, None)
             run.advance(stop)
             taken = waiting - self.outfeed.available

@@ -34,12 +34,20 @@ class Kind(enum.Enum):
     UNINITIALISED = "reads what was never written"
     UNBALANCED = "a counter is set while it may still change"
     LEFT_OVER = "data nobody takes"
-    OVERFLOW = "a buffer overflows"
-    ADDRESS = "an address outside the memory"
+    OVERFLOW = "overwrites items of a feed buffer that may not be taken yet"
+    UNDERRUN = "takes items of a feed buffer that may not be there yet"
 
 
 NOTES = (Kind.UNINITIALISED,)
 """Reports that alone are no fault: lanes whose value is not used are read too."""
+
+
+_BUFFERS = (Space.PARAMETER_FEED, Space.ACTIVATION_FEED)
+_BUFFER_KINDS = {
+    Kind.READ_BEFORE_WRITE: Kind.UNDERRUN,
+    Kind.OVERWRITE_BEFORE_READ: Kind.OVERFLOW,
+    Kind.UNINITIALISED: Kind.UNDERRUN,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +208,8 @@ class _Check:
     def _report(self, kind: Kind, addresses: Array, places: Array | None) -> None:
         _, place, tile = self.who
         detector = self.detector
+        if self.access.space in _BUFFERS:
+            kind = _BUFFER_KINDS.get(kind, kind)
         first = int(addresses[0])
         other = "" if places is None else detector.places[int(places[first])]
         name = self.access.space.value

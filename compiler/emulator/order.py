@@ -26,8 +26,6 @@ Parcel = list[object]
 """[clock, rows or words left]."""
 _MESH_UNITS = range(6, 10)
 _POP, _RETURNED_POPS = 2, 0x10
-RETURNED_WORDS = 128
-"""Words of the scalar memory that hold returned lines."""
 
 
 class Order:
@@ -158,20 +156,6 @@ class Order:
                 self._learn(CORE, self.scalar[flag], needed[bit])
 
     # -- other reports -----------------------------------------------------------------------
-
-    def check_feed(self, accesses: Iterable[Access], place: int) -> None:
-        """Returned lines must fit their part of the scalar memory."""
-        for access in accesses:
-            if access.space is Space.SCALAR and access.addresses.max() >= RETURNED_WORDS:
-                self.detector.add(
-                    Report(
-                        Kind.OVERFLOW,
-                        self.detector.places[place],
-                        None,
-                        access.space.value,
-                        int(access.addresses.max()),
-                    )
-                )
 
     def check_left_over(
         self,
