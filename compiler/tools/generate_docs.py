@@ -13,12 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..config.json_schema import schema_text
-from . import config_page, instructions_page
+from . import config_page, instructions_page, rules_pages
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/edgetpu.schema.json": schema_text,
     "docs/edgetpu_yaml.md": config_page.page,
     "docs/format/instructions.md": instructions_page.page,
+    **rules_pages.pages(),
 }
 """Path of a page below the repository's root -> what it says."""
 
