@@ -8,16 +8,18 @@ and stays on the CPU. Models of one run share the wide memory and the caching to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .beagle.assembler import assemble
 from .beagle.build import border_layers, build_executable, build_package
+from .beagle.chunks import cut_into_chunks
 from .beagle.package import custom_options, write_package
 from .emit.outer_model import outer_model
 from .emit.report import MemoryReport, OperatorRow
 from .emit.tflite_writer import write_model
 from .errors import InternalError, UnsupportedModelError, Where
+from .fast_dataclass import dataclass
 from .frontend.compilable import require_compilable
 from .frontend.graph import Graph
 from .frontend.tflite_reader import read_model
@@ -167,14 +169,14 @@ def compile_package(
 ) -> bytes:
     """Custom options of one Edge TPU operator: both executables in their package."""
     graph = model.graph
-    program = lower(plan)
+    program = execution_program(plan)
     caching = caching_program(plan)
     execution = build_executable(
         program,
         assemble(program),
         program.parameters,
         token=token if caching else 0,
-        border=border_layers(graph, subset.inputs(graph), subset.outputs(graph)),
+        border=border_layers(graph, subset.inputs(graph), subset.outputs(graph), plan.output_parts),
         activation_names=[graph.tensors[index].name for index in program.activations],
     )
     loader = None
@@ -183,6 +185,11 @@ def compile_package(
         loader = build_executable(caching, assemble(caching), cached, token=token)
     package = build_package(options.release, execution, loader, options.runtime)
     return custom_options(write_package(package))
+
+
+def execution_program(plan: Plan) -> Program:
+    """The program that runs the model, cut where it is too long for one instruction chunk."""
+    return cut_into_chunks(lower(plan))
 
 
 def caching_program(plan: Plan) -> Program | None:
@@ -230,7 +237,9 @@ def dump_level(path: str, options: CompileOptions, level: str) -> str:
     plans = share_memory([model])[0].plans
     if level == "plan":
         return "".join(plan.text() for plan in plans)
-    programs = [program for plan in plans for program in (lower(plan), caching_program(plan))]
+    programs = [
+        program for plan in plans for program in (execution_program(plan), caching_program(plan))
+    ]
     if level == "program":
         return "".join(program.text() for program in programs if program)
     from .beagle.listing import listing  # noqa: PLC0415 - only this level needs it

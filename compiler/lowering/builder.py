@@ -156,6 +156,10 @@ class ProgramBuilder:
         self.drain()
         for register in (1, 0, 3, 2):
             self.move_immediate(register)
+        self.restart_feed()
+
+    def restart_feed(self) -> None:
+        """The feed's counters at zero: before anything is taken in from the host."""
         self.add(ScalarFence(flags=5, units=RING_AND_FEED))
         self.barrier()
 

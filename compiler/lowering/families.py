@@ -9,8 +9,10 @@ from ..planning.elementwise import SumStep
 from ..planning.fully_connected import FullyConnectedStep, GatherStep
 from ..planning.image import ImageInputStep
 from ..planning.logistic import LogisticStep
+from ..planning.map_concatenation import JoinedMapStep
 from ..planning.map_output import MapOutputStep
 from ..planning.multiply import ProductStep
+from ..planning.pass_steps import CollectStep, ParkStep, PassInputStep
 from ..planning.patches import InteriorCopyStep
 from ..planning.plan import Step
 from ..planning.pointwise import PointwiseStep
@@ -27,7 +29,9 @@ from .gather import lower_gather
 from .image_input import lower_image_input
 from .logistic import lower_logistic
 from .lower import StepLowering
+from .map_concatenation import lower_joined_map
 from .map_output import lower_map_output
+from .passes import lower_collect, lower_park, lower_pass_input
 from .multiply import lower_product
 from .pointwise import lower_pointwise
 from .pooling import lower_global_pool, lower_local_pool
@@ -46,6 +50,10 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     ProductStep: lower_product,
     ResizeStep: lower_resize,
     MapOutputStep: lower_map_output,
+    JoinedMapStep: lower_joined_map,
+    PassInputStep: lower_pass_input,
+    CollectStep: lower_collect,
+    ParkStep: lower_park,
     RelayoutStep: lower_relayout,
     GlobalPoolStep: lower_global_pool,
     LocalPoolStep: lower_local_pool,

@@ -25,6 +25,9 @@ def lower_halo(
 ) -> None:
     """Fill the halo of the map in `buffer`; `fill`: the byte outside the picture."""
     exchange = _Exchange(lowering, layout, buffer, fill)
+    if exchange.is_joint:
+        lowering.reset()
+        exchange = _Exchange(lowering, layout, buffer, fill)
     for move in moves:
         if move.destination is not None:
             lowering.sync.advance(INCOMING[move.direction], exchange.blocks, 1 << move.tile)
@@ -73,6 +76,12 @@ class _Exchange:
         self.fill = fill * 0x01010101
         words = self.pixel_words
         self.blocks = words if self.grouped else -(-words // BLOCK_WORDS)
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether the map was filled in several parts, so that its blocks cannot be told from
+        the events of the last one."""
+        return self.produced is not None and self.produced.blocks != self.blocks
 
     def sides(self, move: HaloMove, received: set[tuple[Flag, int]]) -> _Sides:
         """Both sides of the move."""

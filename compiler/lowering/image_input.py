@@ -8,8 +8,9 @@ group waits for a fence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from ..planning.image import ImageInputStep, Interior, Scatter
 from .builder import RING_AND_FEED, TAG_INPUT
 from .lower import Lowering
@@ -50,8 +51,11 @@ DROP_ONCE = 0b11
 
 
 def lower_image_input(lowering: Lowering, step: ImageInputStep) -> None:
-    """Bring one picture in."""
-    _write_identity(lowering, step)
+    """Bring one picture in, or a part of it."""
+    if step.identity_buffer:
+        _write_identity(lowering, step)
+    else:
+        lowering.program.restart_feed()
     _add_copies(lowering, step, last=False)
     _start_feed(lowering, step)
     if max(step.groups(interior.rows) for interior in step.interiors) > 2:

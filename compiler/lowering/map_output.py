@@ -21,7 +21,7 @@ def lower_map_output(lowering: Lowering, step: MapOutputStep) -> None:
     program = lowering.program
     program.barrier()
     lowering.load_base(step)
-    program.address_from_base()
+    program.address_from_base(step.host_offset)
     for rectangle in step.rectangles:
         lowering.add(_pack(lowering, step, rectangle))
     if step.batches:

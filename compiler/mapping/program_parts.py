@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..frontend.graph import Graph, Operator, Tensor, TensorType
 from .constraints.base import Context, Violation, activation_inputs, constraint, result
 
-MOVING_NOTHING = frozenset({"RESHAPE", "SQUEEZE", "SPLIT", "EXPAND_DIMS"})
+MOVING_NOTHING = frozenset({"EXPAND_DIMS", "PAD", "RESHAPE", "SPLIT", "SQUEEZE"})
 """Operators that, where they are lowered, cost no instruction: alone they are no program."""
 
 

@@ -12,6 +12,7 @@ from ..frontend.graph import Graph, Operator
 from ..release import Release
 from .dataflow import Dataflow
 from .family import Family
+from .joint_map import JointPart, written_in_place
 from .map_layout import MapLayout, map_axis
 from .plan import WIDE_LINES, NarrowBuffer, Segment, Step
 from .refusal import Refusal
@@ -77,9 +78,20 @@ class PlanBuilder:
     # -- narrow memory --------------------------------------------------------------------
 
     def produce(self, tensor: int, words: int, *, rank: float = 0) -> str:
-        """Buffer for a tensor (a source) that the current step writes; `words` per tile."""
+        """Buffer for a tensor (a source) that the current step writes; `words` per tile. The
+        parts of a joint map share its buffer."""
         self._births[tensor] = self.now
-        return self.scratch(tensor_buffer(tensor), words, rank=rank)
+        part = self.joint_part(tensor)
+        name = tensor_buffer(tensor if part is None else part.joint)
+        if part is not None:
+            self._names[tensor] = name
+        if part is not None and self.has_buffer(name):
+            return self.keep(name)
+        return self.scratch(name, words, rank=rank)
+
+    def joint_part(self, tensor: int) -> JointPart | None:
+        """The tensor's (a source's) place in a joint map that its writer fills."""
+        return written_in_place(self, tensor)
 
     def take_over(self, tensor: int, operand: int) -> str:
         """The buffer of an operand that dies now becomes that of the tensor (both sources)
@@ -189,7 +201,16 @@ class PlanBuilder:
 
     def lay_out_map(self, tensor: int) -> MapLayout:
         """Decide the layout of a tensor (a source) that lives as a map: the union of what all
-        its readers need."""
+        its readers need. A part of a joint map lies in that map."""
+        part = self.joint_part(tensor)
+        if part is not None:
+            joint = self.layouts.get(part.joint)
+            if not isinstance(joint, MapLayout):
+                joint = self.lay_out_map(part.joint)
+            self.layouts[tensor] = place = replace(
+                joint, channel_words=part.words, channel_offset=part.offset
+            )
+            return place
         rows, columns = self.extent(tensor)
         needs = [need for op in self._shaping(tensor) if (need := self._need(op, tensor))]
         channels = self.map_shape(tensor)[2]

@@ -247,7 +247,8 @@ def _wide_blocks(
     sizes["weights"] = chunks.slots * chunks.lines
     if segment.headers:
         sizes["headers"] = chunks.slots * len(segment.headers) + SPARE_HEADER_LINES
-    return WideBlocks(**stack_blocks(top_line(planner, op), sizes, op.index))
+    top = top_line(planner, op)
+    return WideBlocks(**stack_blocks(top, sizes, op.index, planner.taken.values()))
 
 
 def _requantization(planner: PlanBuilder, op: Operator, segment: Segment) -> Requantization:
@@ -290,4 +291,5 @@ CONVOLUTION = Family(
     frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"}),
     plan=plan_convolution,
     needs=convolution_needs,
+    by_parts=True,
 )

@@ -9,6 +9,7 @@ from .family import Border, Family
 from .fully_connected import FULLY_CONNECTED
 from .image import IMAGE_INPUT
 from .logistic import LOGISTIC
+from .map_concatenation import MAP_CONCATENATION
 from .map_output import MAP_OUTPUT
 from .multiply import PRODUCT
 from .pointwise import POINTWISE
@@ -25,6 +26,7 @@ FAMILIES: tuple[Family, ...] = (
     LOCAL_POOL,
     SOFTMAX,
     VECTOR_CONCATENATION,
+    MAP_CONCATENATION,
     SUM,
     POINTWISE,
     PRODUCT,

@@ -40,7 +40,10 @@ class Family:
     Asked before the producer of an input is planned, so from shapes alone: needs: the pixels
     of a map input each tile reads (None: just its own); unfenced_lines: wide lines at the top
     it uses while its producer may still run, so the producer keeps clear of them (0: a fence
-    is between them)."""
+    is between them).
+
+    by_parts: it asks the planner for the extent of its maps, so that it can run on a part of
+    them (docs/format/passes.md)."""
 
     name: str
     operators: frozenset[str]
@@ -48,6 +51,7 @@ class Family:
     accepts: Callable[[PlanBuilder, Operator], bool] = _always
     needs: Callable[[PlanBuilder, Operator, int], MapNeed | None] = _own_pixels
     unfenced_lines: Callable[[PlanBuilder, Operator], int] = _no_lines
+    by_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

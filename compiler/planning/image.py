@@ -11,9 +11,10 @@ words. The last group, which may have fewer rows, is copied by a second op.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import gcd
 
+from ..fast_dataclass import dataclass
 from .builder import PlanBuilder
 from .family import Border
 from .map_layout import MapLayout
@@ -81,7 +82,8 @@ class ImageInputStep(Step):
     """One picture, `row_bytes` bytes a row; `group_rows`: rows that together are whole words,
     `slot_words`: words of a staging slot (two of them), each for a group; `chunk_lines`: wide
     lines that one row takes; `by_channel`: pixels are fewer than four bytes and are gathered
-    byte by byte. `size` bytes are sent, those from `host_offset` of the picture on."""
+    byte by byte. `size` bytes are sent, those from `host_offset` of the picture on.
+    `identity_buffer`: '' if the identity matrix is there from a step before."""
 
     size: int
     host_offset: int
@@ -110,6 +112,9 @@ class ImageInputStep(Step):
         """Groups that `rows` rows make, the last one perhaps in part."""
         return -(-rows // self.group_rows)
 
+    def moved_to(self, line: int) -> ImageInputStep:
+        return replace(self, identity_line=line, lowest_line=line)
+
 
 def accepts_image(planner: PlanBuilder, tensor: int) -> bool:
     """A picture of more than one pixel."""
@@ -122,21 +127,24 @@ def accepts_image(planner: PlanBuilder, tensor: int) -> bool:
 
 def plan_image_input(planner: PlanBuilder, tensor: int) -> None:
     """Add the step that brings a picture in."""
-    _check(planner, tensor)
     planner.add(image_step(planner, tensor, planner.lay_out_map(tensor)))
 
 
-def image_step(planner: PlanBuilder, tensor: int, layout: MapLayout) -> ImageInputStep:
-    """The step that brings the rows of `layout` in, and its buffers."""
+def image_step(
+    planner: PlanBuilder, tensor: int, layout: MapLayout, *, keep: bool = False, again: bool = False
+) -> ImageInputStep:
+    """The step that brings the rows of `layout` in, and its buffers. keep: the identity matrix
+    stays for the next part of the picture; again: it is there from the part before."""
+    _check(planner, tensor)
     _, width, channels = planner.map_shape(tensor)
     row_bytes = width * channels
     group = WORD_BYTES // gcd(WORD_BYTES, row_bytes)
     by_channel = channels % WORD_BYTES != 0
     slot = max(MIN_SLOT_WORDS, group * row_bytes // WORD_BYTES)
     chunk = -(-row_bytes // LINE_BYTES)
-    lines = stack_blocks(
-        WIDE_LINES, {"identity": 2 if by_channel else 1, "fifo": max(2 * chunk, 2)}
-    )
+    identity_lines = 2 if by_channel else 1
+    sizes = {} if keep else {"identity": identity_lines}
+    lines = stack_blocks(WIDE_LINES, sizes | {"fifo": max(2 * chunk, 2)})
     first_byte = layout.rows.low * row_bytes
     host_offset = first_byte - first_byte % ITEM_BYTES
     feeds = _feeds(layout, row_bytes, host_offset)
@@ -144,6 +152,7 @@ def image_step(planner: PlanBuilder, tensor: int, layout: MapLayout) -> ImageInp
     return ImageInputStep(
         border=tensor,
         lowest_line=min(lines.values()),
+        kept=identity_lines if keep else 0,
         size=layout.rows.high * row_bytes - host_offset,
         host_offset=host_offset,
         channels=channels,
@@ -155,8 +164,10 @@ def image_step(planner: PlanBuilder, tensor: int, layout: MapLayout) -> ImageInp
         output=layout,
         output_buffer=planner.produce(tensor, layout.words),
         staging_buffer=planner.scratch(f"staging {tensor}", 2 * slot),
-        identity_buffer=planner.scratch(f"image identity {tensor}", identity_words),
-        identity_line=lines["identity"],
+        identity_buffer=""
+        if again
+        else planner.scratch(f"image identity {tensor}", identity_words),
+        identity_line=lines.get("identity", WIDE_LINES),
         fifo_line=lines["fifo"],
         feeds=feeds,
         scatters=_scatters(layout, feeds, row_bytes, group, channels),
@@ -196,8 +207,8 @@ def _feeds(layout: MapLayout, row_bytes: int, host_offset: int) -> tuple[TileRow
 def _scatters(
     layout: MapLayout, feeds: tuple[TileRowFeed, ...], row_bytes: int, group: int, channels: int
 ) -> tuple[Scatter, ...]:
-    """Column by column, then tile rows of equal height together. The slots take all words that
-    come, but not more than one group in excess, which no tensor op would make room for."""
+    """Tiles with the same words, by their lowest tile. The slots take all words that come, but
+    not more than one group in excess, which no tensor op would make room for."""
     masks: dict[tuple[int, int, int, int], int] = {}
     for column, own in enumerate(layout.columns.own):
         for feed in feeds:
@@ -208,7 +219,8 @@ def _scatters(
                 words = min(feed.lines * MIN_SLOT_WORDS - skip, room)
                 key = (column, feed.lines, skip, words)
                 masks[key] = masks.get(key, 0) | tiles
-    return tuple(Scatter(*key[1:], tiles=mask) for key, mask in masks.items())
+    ordered = sorted(masks.items(), key=lambda entry: entry[1] & -entry[1])
+    return tuple(Scatter(*key[1:], tiles=mask) for key, mask in ordered)
 
 
 def _interiors(

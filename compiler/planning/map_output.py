@@ -14,10 +14,12 @@ from .builder import PlanBuilder
 from .family import Border
 from .map_layout import MapLayout
 from .plan import WIDE_LINES, OutputStep
+from .refusal import Refusal
 from .tiling import GRID
 
 FIFO_LINES = 2
 LINE_WORDS = 64
+WORD_BYTES = 4
 ITEM_WORDS = 2
 """Words of the 8-byte items of the outfeed."""
 COLLECTED_WORDS = 4096
@@ -60,10 +62,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapOutputStep(OutputStep):
-    """A map to the host through the two-line FIFO at `line`; `size`: bytes in all. `batches`:
-    the rounds of a map that is collected in the scalar core's memory first, else ()."""
+    """A map to the host through the two-line FIFO at `line`; `size`: bytes in all, from
+    `host_offset` of the output on. `batches`: the rounds of a map that is collected in the
+    scalar core's memory first, else ()."""
 
     size: int
+    host_offset: int
     input: MapLayout
     input_buffer: str
     line: int
@@ -80,20 +84,32 @@ def plan_map_output(planner: PlanBuilder, tensor: int) -> None:
     """Add the step that sends a map out."""
     layout = planner.layouts[tensor]
     assert isinstance(layout, MapLayout)
+    planner.add(map_output_step(planner, tensor, layout))
+
+
+def map_output_step(planner: PlanBuilder, tensor: int, layout: MapLayout) -> MapOutputStep:
+    """The step that sends the rows of `layout` out."""
     words = {t: count for t, count in enumerate(_tile_words(layout)) if count}
     aligned = all(count % ITEM_WORDS == 0 for count in list(words.values())[:-1])
-    line = WIDE_LINES - FIFO_LINES
-    planner.add(
-        MapOutputStep(
-            border=planner.dataflow.output_name(tensor),
-            lowest_line=line,
-            size=8 * -(-sum(words.values()) // ITEM_WORDS),
-            input=layout,
-            input_buffer=planner.consume(tensor),
-            line=line,
-            rectangles=_rectangles(layout),
-            batches=() if aligned else collect(words),
+    before = layout.rows.low * layout.width * layout.channel_words
+    if before % ITEM_WORDS:
+        raise Refusal(
+            None,
+            "an output that is sent in parts",
+            actual=f"{before * WORD_BYTES} bytes in front of one",
+            allowed=f"multiples of {ITEM_WORDS * WORD_BYTES}",
         )
+    line = WIDE_LINES - FIFO_LINES
+    return MapOutputStep(
+        border=planner.dataflow.output_name(tensor),
+        lowest_line=line,
+        size=8 * -(-sum(words.values()) // ITEM_WORDS),
+        host_offset=before * WORD_BYTES,
+        input=layout,
+        input_buffer=planner.consume(tensor),
+        line=line,
+        rectangles=_rectangles(layout),
+        batches=() if aligned else collect(words),
     )
 
 

@@ -12,22 +12,37 @@ from .plan import NARROW_WORDS, NarrowBuffer
 from .refusal import Refusal
 
 
+class NarrowOverflow(Refusal):
+    """The buffers alive in step `step` have no room; at least `words` words are needed."""
+
+    def __init__(
+        self, step: int, words: int, op: int | None, message: str, *, actual: str, allowed: str
+    ) -> None:
+        super().__init__(op, message, actual=actual, allowed=allowed)
+        self.step = step
+        self.words = words
+
+
 def allocate(
-    buffers: Iterable[NarrowBuffer], operators: Sequence[int | None] = ()
+    buffers: Iterable[NarrowBuffer],
+    operators: Sequence[int | None] = (),
+    capacity: int = NARROW_WORDS,
 ) -> dict[str, int]:
-    """Buffer name -> word address; refuses what does not fit into a tile, and names the
-    operator at fault out of `operators` (one for each step)."""
+    """Buffer name -> word address; refuses what does not fit into a tile's `capacity` words,
+    and names the operator at fault out of `operators` (one for each step)."""
     placed: list[tuple[int, int, NarrowBuffer]] = []
     addresses: dict[str, int] = {}
     for buffer in sorted(buffers, key=lambda b: (b.rank, -b.words, b.first)):
         start = _lowest_gap(placed, buffer)
-        if start + buffer.words > NARROW_WORDS:
+        if start + buffer.words > capacity:
             alive = operators[buffer.first : buffer.last + 1]
-            raise Refusal(
+            raise NarrowOverflow(
+                buffer.first,
+                start + buffer.words,
                 next((op for op in alive if op is not None), None),
                 f"the maps alive in step {buffer.first} do not fit into a tile's narrow memory",
                 actual=f"{start + buffer.words} words",
-                allowed=f"at most {NARROW_WORDS}",
+                allowed=f"at most {capacity}",
             )
         addresses[buffer.name] = start
         placed.append((start, start + buffer.words, buffer))

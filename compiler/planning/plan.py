@@ -12,6 +12,7 @@ Facts: docs/format/memory.md.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import field, replace
 
@@ -57,6 +58,7 @@ class Segment:
     headers: names of its header vectors in order, out of "scale", "bias", "zero_point".
     blocks: output blocks that live on tiles of their own (fully connected), else 1.
     spread: words per tile when the segment is cut over the tiles (softmax tables), else ().
+    pinned: it must be cached, block b on tile b, so it goes before all others.
     """
 
     op: int
@@ -66,6 +68,7 @@ class Segment:
     headers: tuple[str, ...] = ()
     blocks: int = 1
     spread: tuple[int, ...] = ()
+    pinned: bool = False
 
     @property
     def rows(self) -> int:
@@ -92,16 +95,18 @@ class Step:
     """One step of the program. `ops`: the source operators it computes; `segments`: indices
     into `Plan.segments`; `lowest_line`: the lowest wide line of its transient blocks; `border`:
     the graph's tensor that the step moves between host and chip, -1 if none; `small`: lines of
-    its only block where that makes room for the shared identity matrix, else 0."""
+    its only block where that makes room for the shared identity matrix, else 0; `kept`: lines
+    below that matrix of a block that later steps use again."""
 
     ops: tuple[int, ...] = ()
     segments: tuple[int, ...] = ()
     lowest_line: int = WIDE_LINES
     border: int = -1
     small: int = 0
+    kept: int = 0
 
     def moved_to(self, line: int) -> Step:
-        """The step with its small block at `line`."""
+        """The step with its small (or kept) block at `line`."""
         return replace(self, lowest_line=line)
 
 
@@ -129,6 +134,11 @@ class Plan:
     def capacity(self) -> int:
         """Wide lines of a tile that are free for cached parameters."""
         return min([self.identity_line, *(step.lowest_line for step in self.steps)])
+
+    @property
+    def output_parts(self) -> Mapping[int, int]:
+        """Into how many parts, one below the other, each output is sent."""
+        return Counter(step.border for step in self.steps if isinstance(step, OutputStep))
 
     def verify(self) -> None:
         """Raise InternalError if two live buffers overlap or anything leaves its memory."""
@@ -171,7 +181,6 @@ class Plan:
 
 
 def _overlap(addresses: Mapping[str, int], a: NarrowBuffer, b: NarrowBuffer) -> bool:
-    return (
-        addresses[a.name] < addresses[b.name] + b.room(a)
-        and addresses[b.name] < addresses[a.name] + a.room(b)
-    )
+    return addresses[a.name] < addresses[b.name] + b.room(a) and addresses[b.name] < addresses[
+        a.name
+    ] + a.room(b)

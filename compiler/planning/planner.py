@@ -16,8 +16,10 @@ from .builder import PlanBuilder
 from .dataflow import build_dataflow
 from .families import FAMILIES, INPUTS, OUTPUTS
 from .family import Border
-from .narrow_memory import allocate
-from .plan import Plan, Segment
+from .narrow_memory import NarrowOverflow, allocate
+from .pass_runs import Overflow, RunChooser, overflows
+from .passes import Run, plan_run
+from .plan import NARROW_WORDS, Plan, Segment
 from .refusal import Refusal
 from .schedule import schedule
 from .shared_memory import share
@@ -39,9 +41,16 @@ def whole_graph(graph: Graph) -> Region:
     return Region(tuple(op.index for op in graph.operators), graph.inputs, graph.outputs)
 
 
-def plan_region(graph: Graph, region: Region | None = None, release: Release = RELEASE_16) -> Plan:
+def plan_region(
+    graph: Graph,
+    region: Region | None = None,
+    release: Release = RELEASE_16,
+    *,
+    narrow_words: int = NARROW_WORDS,
+) -> Plan:
     """Plan a region (default: the whole graph) as one executable.
 
+    narrow_words: size of a tile's narrow memory (smaller for tests of spatial passes).
     Raises Refusal with the operator that cannot be planned.
     """
     from ..beagle.parameters import pack_layer  # noqa: PLC0415 - numpy is imported late
@@ -50,30 +59,79 @@ def plan_region(graph: Graph, region: Region | None = None, release: Release = R
     order = schedule(graph, (graph.operators[index] for index in region.operators))
     flow = build_dataflow(graph, order.operators, region.inputs, region.outputs)
     mapped = frozenset(region.operators)
+    packed: dict[int, tuple[Segment, ...]] = {}
 
     def pack(op: Operator) -> tuple[Segment, ...]:
-        return pack_layer(graph, op, mapped)
+        if op.index not in packed:
+            packed[op.index] = pack_layer(graph, op, mapped)
+        return packed[op.index]
 
-    planner = PlanBuilder(graph, release, flow, pack, FAMILIES)
-    _plan_steps(planner)
-    return finish(planner)
+    def attempt(runs: Sequence[Run]) -> _Attempt:
+        planner = PlanBuilder(graph, release, flow, pack, FAMILIES)
+        return _Attempt(planner, _plan_steps(planner, runs))
+
+    current = attempt(())
+    chooser = RunChooser(current.planner, narrow_words)
+    while True:
+        found = overflows(current.planner.buffers, current.planner.now, narrow_words)
+        if not found:
+            try:
+                return finish(current.planner, narrow_words)
+            except NarrowOverflow as error:
+                found = [Overflow(error.step, error.words)]
+        chooser.next(current.planner, current.spans, found)
+        current = attempt(chooser.runs)
 
 
-def _plan_steps(planner: PlanBuilder) -> None:
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A plan without addresses. spans: the steps of each operator; those of a run of spatial
+    passes are its first operator's."""
+
+    planner: PlanBuilder
+    spans: tuple[range, ...]
+
+
+def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
+    """Add all steps; returns the numbers of those of each operator, its inputs from the host
+    and its outputs to it included."""
     flow = planner.dataflow
     _check_outputs(planner)
+    starts = {run.first: run for run in runs}
+    inside = {place: run for run in runs for place in range(run.first, run.last + 1)}
+    planner.sliced = frozenset(flow.operators[place].index for place in inside)
     for tensor in dict.fromkeys(map(flow.source, flow.inputs)):
-        _plan_border(planner, INPUTS, tensor, "input")
-    for op in flow.operators:
-        for family in planner.families:
-            if op.name in family.operators and family.accepts(planner, op):
-                family.plan(planner, op)
-                break
-        else:
-            raise Refusal(op.index, f"no planner takes this {op.name}")
-        for tensor in op.outputs:
-            if flow.is_output(tensor):
-                _plan_border(planner, OUTPUTS, tensor, "output")
+        if any(op.index not in planner.sliced for op in flow.readers(tensor)):
+            _plan_border(planner, INPUTS, tensor, "input")
+    spans = []
+    begin = 0
+    for place, op in enumerate(flow.operators):
+        if place not in inside:
+            _plan_operator(planner, op)
+        elif place in starts:
+            plan_run(planner, starts[place])
+        if place not in inside or place == inside[place].last:
+            if place + 1 not in starts:
+                planner.taken.clear()
+            _plan_outputs(planner, op)
+        spans.append(range(begin, planner.now))
+        begin = planner.now
+    return tuple(spans)
+
+
+def _plan_operator(planner: PlanBuilder, op: Operator) -> None:
+    for family in planner.families:
+        if op.name in family.operators and family.accepts(planner, op):
+            family.plan(planner, op)
+            return
+    raise Refusal(op.index, f"no planner takes this {op.name}")
+
+
+def _plan_outputs(planner: PlanBuilder, op: Operator) -> None:
+    """Outputs leave behind the operator, unless spatial passes have sent them in parts."""
+    for tensor in op.outputs:
+        if planner.dataflow.is_output(tensor) and tensor not in planner.sent:
+            _plan_border(planner, OUTPUTS, tensor, "output")
 
 
 def _check_outputs(planner: PlanBuilder) -> None:
@@ -114,14 +172,18 @@ def _plan_border(planner: PlanBuilder, borders: Sequence[Border], tensor: int, w
     raise Refusal(fault, f"no way to move {way} '{name}' between host and chip")
 
 
-def finish(planner: PlanBuilder) -> Plan:
+def finish(planner: PlanBuilder, narrow_words: int = NARROW_WORDS) -> Plan:
     """Addresses for everything the steps asked for."""
     steps, identity_line = place_small_blocks(planner.steps, planner.uses_identity)
     plan = Plan(
         release=planner.release,
         steps=steps,
         buffers=planner.buffers,
-        narrow=allocate(planner.buffers, [step.ops[0] if step.ops else None for step in steps]),
+        narrow=allocate(
+            planner.buffers,
+            [step.ops[0] if step.ops else None for step in steps],
+            narrow_words,
+        ),
         segments=tuple(planner.segments),
         notes=planner.notes,
         identity_line=identity_line,

@@ -6,11 +6,12 @@ Lines are absolute (0..WIDE_LINES - 1). Facts: docs/format/memory.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .plan import WIDE_LINES, Step
 from .refusal import Refusal
+from .tiling import Interval
 
 if TYPE_CHECKING:
     from ..frontend.graph import Operator
@@ -20,18 +21,26 @@ IDENTITY_LINE = WIDE_LINES - 1
 """Where an identity matrix that outlives its step stays (transient blocks start below it)."""
 
 
-def stack_blocks(top: int, blocks: Mapping[str, int], op: int | None = None) -> dict[str, int]:
+def stack_blocks(
+    top: int, blocks: Mapping[str, int], op: int | None = None, taken: Iterable[Interval] = ()
+) -> dict[str, int]:
     """First line of each block (name -> size in lines): the largest ends at `top`, ties in
-    the mapping's order."""
+    the mapping's order; each as high as `taken` lines let it."""
     lines: dict[str, int] = {}
+    occupied = sorted(taken, reverse=True)
     for name, size in sorted(blocks.items(), key=lambda block: -block[1]):
-        top -= size
-        lines[name] = top
-    if top < 0:
+        end = top
+        for low, high in occupied:
+            if end - size < high and low < end:
+                end = low
+        lines[name] = end - size
+        occupied = sorted([*occupied, (end - size, end)], reverse=True)
+    missing = -min(lines.values(), default=0)
+    if missing > 0:
         raise Refusal(
             op,
             "the transient blocks do not fit into a tile's wide memory",
-            actual=f"{-top} lines too many",
+            actual=f"{missing} lines too many",
             allowed=f"at most {WIDE_LINES} lines",
         )
     return lines
@@ -40,18 +49,20 @@ def stack_blocks(top: int, blocks: Mapping[str, int], op: int | None = None) -> 
 def place_small_blocks(steps: Sequence[Step], identity: bool) -> tuple[tuple[Step, ...], int]:
     """The steps with their final lines, and the line of the shared identity matrix (WIDE_LINES
     if there is none): below every step's blocks, but above `small` ones that reach down to it,
-    which make room."""
-    if not identity:
+    which make room, and above what is `kept` from step to step."""
+    if not identity and not any(step.kept for step in steps):
         return tuple(steps), WIDE_LINES
     lowest = min((step.lowest_line for step in steps if not step.small), default=WIDE_LINES)
-    line = lowest - 1
+    line = lowest - int(identity)
+
+    def in_the_way(step: Step) -> bool:
+        return bool(step.small) and step.lowest_line <= line < step.lowest_line + step.small
+
     moved = [
-        step.moved_to(line - step.small)
-        if step.small and step.lowest_line <= line < step.lowest_line + step.small
-        else step
+        step.moved_to(line - (step.kept or step.small)) if step.kept or in_the_way(step) else step
         for step in steps
     ]
-    return tuple(moved), line
+    return tuple(moved), line if identity else WIDE_LINES
 
 
 def top_line(planner: PlanBuilder, op: Operator) -> int:

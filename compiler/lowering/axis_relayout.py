@@ -1,0 +1,195 @@
+"""Lowering of the relayouts around spatial passes, and of the maps parked in wide memory.
+
+Reads `AxisRelayout`s of the Plan level. Facts: docs/format/passes.md, "Relayout". Words between
+neighbours need no synchronisation: the mesh holds them back. Tiles that pass words on count
+them, since their FIFO of two slots is read and written at once; behind such a message all other
+tiles take over the counters, so that the next one finds them equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..planning.axis_relayout import AxisRelayout, Message, Stretch, Transit
+from ..planning.patches import PatchClass
+from .lower import Lowering
+from .mesh_transfer import INCOMING, OUTGOING
+from .program import (
+    ALL_TILES,
+    Direction,
+    Flag,
+    MeshMove,
+    NarrowToWide,
+    Nest,
+    Tail,
+    TensorOp,
+    TileFence,
+    Unit,
+    Wait,
+)
+from .requantise import copying
+from .streams import stream, words
+
+WORD_BYTES = 4
+LINE_UNITS = 4
+IDENTITY_WORDS = 4
+SLOT_WORDS = 4
+"""Words of a slot of the FIFO that passed-on words go through; it has two."""
+_MESH_UNITS = {
+    Direction.SOUTH: Unit.MESH_SOUTH,
+    Direction.NORTH: Unit.MESH_NORTH,
+    Direction.EAST: Unit.MESH_EAST,
+    Direction.WEST: Unit.MESH_WEST,
+}
+
+
+class RelayoutLowering:
+    """One relayout: `source` and `target` are the word addresses of its two maps, `fifo` that
+    of the eight words for words that are passed on."""
+
+    def __init__(
+        self, lowering: Lowering, relayout: AxisRelayout, source: int, target: int, fifo: int
+    ) -> None:
+        self.lowering = lowering
+        self.relayout = relayout
+        self.source = source
+        self.target = target
+        self.fifo = fifo
+        self._passed = dict.fromkeys(Direction, 0)
+
+    def send(self) -> None:
+        """The messages."""
+        for message in self.relayout.messages:
+            self._message(message)
+
+    def make_identity(self, scratch: int, line: int) -> None:
+        """The 4x4 byte identity matrix, in four words at `scratch`, to wide line `line`."""
+        for index in range(IDENTITY_WORDS):
+            self.lowering.add(
+                MeshMove(
+                    direction=Direction.NORTH,
+                    destination=words(scratch + index, 1),
+                    signal_received=1 if index == IDENTITY_WORDS - 1 else None,
+                    fill=1 << (8 * index),
+                )
+            )
+        filled = self._passed[Direction.NORTH] + 1
+        self.lowering.add(
+            NarrowToWide(
+                narrow=words(scratch, IDENTITY_WORDS),
+                wide=words(line, 1),
+                waits=(Wait(Flag.SOUTH_IN, 1, filled, 0),),
+                fill_level=1,
+            )
+        )
+        self.lowering.program.idle()
+
+    def copy(self, line: int) -> None:
+        """What stays on its tile, times the identity matrix at `line`."""
+        for tile_class in self.relayout.copies:
+            self.lowering.add(self._copy(tile_class, line))
+
+    def _message(self, message: Message) -> None:
+        for stretch in message.sends:
+            self.lowering.add(
+                MeshMove(
+                    tiles=stretch.tiles,
+                    direction=message.direction,
+                    source=self._pixels(self.source, stretch),
+                )
+            )
+        for transit in message.transits:
+            self.lowering.add(self._pass_on(message.direction, transit))
+        for stretch in message.receives:
+            self.lowering.add(
+                MeshMove(
+                    tiles=stretch.tiles,
+                    direction=message.direction,
+                    destination=self._pixels(self.target, stretch),
+                )
+            )
+        if message.transits:
+            self._level_counters(message.direction, message.transits)
+
+    def _pixels(self, base: int, stretch: Stretch) -> Nest:
+        pixel = self.relayout.channel_words
+        levels = ((pixel, 1), (stretch.columns, pixel), (stretch.rows, stretch.row_words))
+        kept = tuple(level for level in levels if level[0] > 1)
+        return stream(base + stretch.offset, *kept) if kept else words(base + stretch.offset, 1)
+
+    def _pass_on(self, direction: Direction, transit: Transit) -> MeshMove:
+        passed = self._passed[direction]
+        rest = transit.words % SLOT_WORDS
+        slots = Nest(
+            self.fifo,
+            ((SLOT_WORDS, 1), (_slots(transit), 0)),
+            1,
+            1,
+            SLOT_WORDS,
+            Tail(rest, 1, SLOT_WORDS - rest) if rest else None,
+        )
+        return MeshMove(
+            tiles=transit.tiles,
+            direction=direction,
+            source=slots,
+            destination=slots,
+            signal_sent=1,
+            signal_received=1,
+            waits=(
+                Wait(INCOMING[direction], 1, passed + 1),
+                Wait(OUTGOING[direction], 1, passed - 1, space=True),
+            ),
+        )
+
+    def _level_counters(self, direction: Direction, transits: Iterable[Transit]) -> None:
+        """All tiles take over the largest count of those that passed words on."""
+        largest = max(map(_slots, transits))
+        there = sum(transit.tiles for transit in transits if _slots(transit) == largest)
+        self._passed[direction] += largest
+        self.lowering.add(
+            TileFence(
+                tiles=ALL_TILES & ~there,
+                flags=1 << INCOMING[direction] | 1 << OUTGOING[direction],
+                value=self._passed[direction],
+                units=_MESH_UNITS[direction],
+            )
+        )
+
+    def _copy(self, tile_class: PatchClass, line: int) -> TensorOp:
+        """Word by word; no signals, fences are around."""
+        (read,), written = tile_class.sources, tile_class.target
+        pixel = self.relayout.channel_words
+        steps = tile_class.height * tile_class.width * pixel
+        return copying(
+            TensorOp(
+                tiles=tile_class.tiles,
+                loops=(1, steps),
+                narrow_in=Nest(
+                    self.source + read.offset,
+                    (
+                        (pixel, 1),
+                        (1, 0),
+                        (tile_class.width, read.pixel_words),
+                        (1, 0),
+                        (tile_class.height, read.row_words),
+                        (1, 0),
+                        (1, read.map_words),
+                    ),
+                    0x55,
+                ).scaled(WORD_BYTES),
+                narrow_out=stream(
+                    self.target + written.offset,
+                    (pixel, 1),
+                    (tile_class.width, written.pixel_words),
+                    (tile_class.height, written.row_words),
+                    (1, written.map_words),
+                ).scaled(WORD_BYTES),
+                wide=Nest(line, ((1, 1), (steps, 0)), 1).scaled(LINE_UNITS),
+                partial=Nest(0, ((steps, 0),), 0, 0, 64 * LINE_UNITS),
+            )
+        )
+
+
+def _slots(transit: Transit) -> int:
+    """Slots of the FIFO that the words take: what the counters count."""
+    return -(-transit.words // SLOT_WORDS)

@@ -1,0 +1,86 @@
+"""The plan as the operators of one spatial pass see it: all tensors are parts of whole ones.
+
+Reads the Graph level through the planner. Facts: docs/format/passes.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..frontend.graph import Operator
+from .builder import PlanBuilder
+from .map_layout import MapLayout, map_axis
+from .refusal import Refusal
+from .tiling import AxisNeed, Interval
+
+Extent = tuple[Interval, Interval]
+"""Rows and columns of a tensor that a pass works on."""
+
+
+class PassBuilder(PlanBuilder):
+    """Steps, buffers and parameters go to the `whole` plan; buffers get `name` added to theirs.
+    `edge`: the tensor in which the pass ends, which no reader gives a halo."""
+
+    def __init__(self, whole: PlanBuilder, name: str, edge: int) -> None:
+        super().__init__(whole.graph, whole.release, whole.dataflow, whole._pack, whole.families)
+        self.steps = whole.steps
+        self.segments = whole.segments
+        self.taken = whole.taken
+        self._buffers = whole._buffers
+        self._segment_indices = whole._segment_indices
+        self.name = name
+        self.edge = edge
+        self.extents: dict[int, Extent] = {}
+
+    def extent(self, tensor: int) -> Extent:
+        return self.extents[tensor]
+
+    def scratch(
+        self, name: str, words: int, *, rank: float = 1, steps: int = 1, earlier: int = 0
+    ) -> str:
+        name = f"{name} {self.name}"
+        return super().scratch(name, words, rank=rank, steps=steps, earlier=earlier)
+
+    def _name(self, tensor: int) -> str:
+        return f"{super()._name(tensor)} {self.name}"
+
+    def _shaping(self, tensor: int) -> Iterable[Operator]:
+        return () if tensor == self.edge else self.dataflow.readers(tensor)
+
+    def joint_part(self, _tensor: int) -> None:
+        """Passes write no joint maps."""
+
+    def claim(self, tensor: int) -> None:
+        """The halo of a tensor is filled by somebody else."""
+        self._exchanged.add(tensor)
+
+    def lay_out_compact(self, tensor: int, extent: Extent) -> MapLayout:
+        """A part of a tensor without halo."""
+        rows, columns = extent
+        words = -(-self.map_shape(tensor)[2] // 4)
+        layout = MapLayout(map_axis(*rows, ()), map_axis(*columns, ()), words, words)
+        self.layouts[tensor] = layout
+        return layout
+
+    def look_back(self, operators: Sequence[Operator], result: Extent) -> None:
+        """From the part of the last operator's result that the pass makes to the parts of all
+        tensors it needs: what their readers need, inside the picture."""
+        self.extents = {self.edge: result}
+        for op in reversed(operators):
+            for tensor in self.dataflow.activations(op):
+                need = self._need(op, tensor)
+                if need is None:
+                    raise Refusal(op.index, f"{op.name} does not run on a part of its map")
+                height, width, _ = self.map_shape(tensor)
+                extent = _span(need.rows, height), _span(need.columns, width)
+                known = self.extents.get(tensor, extent)
+                self.extents[tensor] = _union(known[0], extent[0]), _union(known[1], extent[1])
+
+
+def _span(need: AxisNeed, size: int) -> Interval:
+    intervals = [interval for interval in need if interval]
+    return max(min(i[0] for i in intervals), 0), min(max(i[1] for i in intervals), size)
+
+
+def _union(a: Interval, b: Interval) -> Interval:
+    return min(a[0], b[0]), max(a[1], b[1])

@@ -1,0 +1,218 @@
+"""Which operators run in spatial passes, and in how many.
+
+Operators whose maps do not fit into the narrow memory together with all that lives at the same
+time are *overfull*. Neighbours among them make one run, widened at both ends to the smallest
+tensor in reach; the number of passes grows until everything fits. Facts: docs/format/passes.md,
+"Which operators".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ..fast_dataclass import dataclass
+from ..frontend.graph import Operator
+from .builder import PlanBuilder
+from .map_output import ITEM_WORDS
+from .pass_steps import CollectStep, PassInputStep
+from .passes import Run, cut
+from .plan import NarrowBuffer
+from .refusal import Refusal
+from .tiling import length, split
+
+MOST_PASSES = 144
+"""Passes a run may have; more would take minutes to run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """A step whose live buffers have more words than a tile: the step's number, and the
+    words."""
+
+    step: int
+    words: int
+
+
+def overflows(buffers: Iterable[NarrowBuffer], steps: int, capacity: int) -> list[Overflow]:
+    """All overfull steps."""
+    change = [0] * (steps + 1)
+    for buffer in buffers:
+        change[buffer.first] += buffer.words
+        change[min(buffer.last, steps - 1) + 1] -= buffer.words
+    found = []
+    live = 0
+    for step in range(steps):
+        live += change[step]
+        if live > capacity:
+            found.append(Overflow(step, live))
+    return found
+
+
+class RunChooser:
+    """Keeps the runs of one region from attempt to attempt."""
+
+    def __init__(self, planner: PlanBuilder, capacity: int) -> None:
+        self.flow = planner.dataflow
+        self.planner = planner
+        self.capacity = capacity
+        self.operators = self.flow.operators
+        self.overfull: set[int] = set()
+        self.runs: tuple[Run, ...] = ()
+        names = [family.operators for family in planner.families if family.by_parts]
+        self._by_parts = frozenset[str]().union(*names)
+
+    def next(self, planner: PlanBuilder, spans: Sequence[range], found: Sequence[Overflow]) -> None:
+        """Better runs after an attempt. spans: steps of each operator (those of a run are its
+        first operator's); found: what did not fit."""
+        places = {step: place for place, span in enumerate(spans) for step in span}
+        grown: dict[Run, Run] = {}
+        fresh: set[int] = set()
+        for overflow in found:
+            place = places.get(overflow.step, 0)
+            run = next((run for run in self.runs if run.first == place), None)
+            if run is None:
+                fresh.add(self._reachable(place, overflow))
+            elif run not in grown:
+                grown[run] = self._better(planner, run, overflow)
+        if fresh <= self.overfull and not grown:
+            raise self._refusal(places.get(found[0].step, 0), found[0])
+        self.overfull |= fresh
+        self.runs = self._rebuilt([grown.get(run, run) for run in self.runs])
+
+    def _reachable(self, place: int, overflow: Overflow) -> int:
+        if not self._runs_by_parts(place):
+            raise self._refusal(place, overflow)
+        return place
+
+    def _rebuilt(self, known: Sequence[Run]) -> tuple[Run, ...]:
+        """Runs of all overfull operators; runs that overlap become one."""
+        proposed = [*known]
+        for first, last in self._regions():
+            if not any(run.first <= first and last <= run.last for run in known):
+                proposed.append(Run(*self._widened(first, last), columns=2))
+        proposed.sort(key=lambda run: (run.first, run.last))
+        merged: list[Run] = []
+        for run in proposed:
+            if merged and run.first <= merged[-1].last:
+                merged.append(_union(merged.pop(), run))
+            else:
+                merged.append(run)
+        return tuple(merged)
+
+    def _regions(self) -> list[tuple[int, int]]:
+        """Overfull operators that follow each other in a chain, as (first, last)."""
+        regions: list[tuple[int, int]] = []
+        for place in sorted(self.overfull):
+            if regions and regions[-1][1] == place - 1 and self._linked(place):
+                regions[-1] = (regions[-1][0], place)
+            else:
+                regions.append((place, place))
+        return regions
+
+    def _widened(self, first: int, last: int) -> tuple[int, int]:
+        """As far as tensors do not get larger, to the smallest; of equal ones the nearest."""
+        best, smallest = first, self._words(self._source(first))
+        for place in range(first, 0, -1):
+            if not self._linked(place):
+                break
+            words = self._words(self._source(place - 1))
+            if words > smallest:
+                break
+            if words < smallest:
+                best, smallest = place - 1, words
+        end, smallest = last, self._words(self._result(last))
+        for place in range(last + 1, len(self.operators)):
+            if not self._linked(place):
+                break
+            words = self._words(self._result(place))
+            if words > smallest:
+                break
+            if words < smallest:
+                end, smallest = place, words
+        return best, end
+
+    def _better(self, planner: PlanBuilder, run: Run, overflow: Overflow) -> Run:
+        """Where a whole map and its parts do not fit together, more passes do not help: the
+        run gets longer."""
+        step = planner.steps[overflow.step]
+        if isinstance(step, CollectStep) and self._linked(run.last + 1):
+            return replace(run, last=self._widened(run.first, run.last + 1)[1])
+        chip = self.flow.producer(self._source(run.first)) is not None
+        if isinstance(step, PassInputStep) and chip and self._linked(run.first):
+            return replace(run, first=self._widened(run.first - 1, run.last)[0])
+        return self._grown(run, overflow)
+
+    def _grown(self, run: Run, overflow: Overflow) -> Run:
+        """One part more, of the columns and of the rows in turn, as long as there are any."""
+        height, width, _ = self.planner.map_shape(self._result(run.last))
+        while run.rows * run.columns < MOST_PASSES:
+            grown = run.grown()
+            if grown.columns > width:
+                grown = replace(run, rows=run.rows + 1)
+            if grown.rows > height:
+                grown = replace(run, columns=run.columns + 1)
+            if grown.columns > width or grown.rows > height:
+                break
+            run = grown
+            if self._sendable(run):
+                return run
+        raise self._refusal(run.first, overflow)
+
+    def _sendable(self, run: Run) -> bool:
+        """Whether parts that go to the host begin at whole items of the outfeed."""
+        result = self._result(run.last)
+        if not self.flow.is_output(result):
+            return True
+        height, width, channels = self.planner.map_shape(result)
+        words = width * -(-channels // 4)
+        return all(low * words % ITEM_WORDS == 0 for low, _ in cut(height, run.rows))
+
+    def _linked(self, place: int) -> bool:
+        """Whether the operator only reads what the one before it makes for it alone, and both
+        can run on parts."""
+        if not 0 < place < len(self.operators):
+            return False
+        result = self._result(place - 1)
+        return (
+            self._runs_by_parts(place)
+            and self._runs_by_parts(place - 1)
+            and self.flow.activations(self.operators[place]) == [result]
+            and len(self.flow.readers(result)) == 1
+            and not self.flow.is_output(result)
+        )
+
+    def _runs_by_parts(self, place: int) -> bool:
+        op = self.operators[place]
+        return op.name in self._by_parts and len(self.flow.activations(op)) == 1
+
+    def _source(self, place: int) -> int:
+        return self.flow.activations(self.operators[place])[0]
+
+    def _result(self, place: int) -> int:
+        return self.operators[place].outputs[0]
+
+    def _words(self, tensor: int) -> int:
+        """Words of the busiest tile, without halo."""
+        height, width, channels = self.planner.map_shape(tensor)
+        busiest = [max(map(length, split(0, size))) for size in (height, width)]
+        return busiest[0] * busiest[1] * -(-channels // 4)
+
+    def _refusal(self, place: int, overflow: Overflow) -> Refusal:
+        op: Operator = self.operators[place]
+        return Refusal(
+            op.index,
+            f"the maps around this {op.name} do not fit into a tile's narrow memory",
+            actual=f"{overflow.words} words",
+            allowed=f"at most {self.capacity}",
+        )
+
+
+def _union(a: Run, b: Run) -> Run:
+    """One run instead of two that overlap."""
+    return Run(
+        min(a.first, b.first),
+        max(a.last, b.last),
+        max(a.rows, b.rows),
+        max(a.columns, b.columns),
+    )
