@@ -57,7 +57,10 @@ def vendor_layers(pair: Pair) -> VendorLayers | None:
     source = read_model(pair.source)
     outer = read_model_bytes(pair.compiled.read_bytes(), str(pair.compiled), compiled=True)
     rules = PackingRules(
-        keep_zero_bias=runtime <= 10, flat_kernels=runtime <= 10, softmax_tables=current
+        keep_zero_bias=runtime <= 10,
+        flat_kernels=runtime <= 10,
+        softmax_tables=current,
+        lstm_transposes=True,
     )
     return VendorLayers(
         pair,

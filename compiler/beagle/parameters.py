@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 
 from ..frontend.graph import Graph, Operator
 from ..planning.plan import Segment
-from .parameter_data import matrices, one_hot, tables
+from .parameter_data import lstm, matrices, one_hot, tables
 from .parameter_data.rules import CURRENT, PackingRules
 from .parameter_data.tables import elementwise_constants
 
@@ -44,6 +44,8 @@ def pack_layer(
         return (matrices.fully_connected(graph, op, rules),)
     if op.name == "SOFTMAX":
         return tables.softmax(graph, op, rules)
+    if op.name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+        return lstm.sequence_lstm(graph, op, rules)
     return _one_hot(graph, op, mapped, rules)
 
 

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 
 from ..fast_dataclass import dataclass
-from .parameter_placement import longest_first, place_blocks, total_lines
+from .parameter_placement import longest_first, pinned_first, place_blocks, total_lines
 from .plan import TILES, WIDE_LINES, Segment
 
 
@@ -52,7 +52,7 @@ def select_cached(
         if lines > left:
             continue
         if segments[index].kind == "fully_connected":
-            candidate = sorted([*blocks, index])
+            candidate = pinned_first(segments, [*blocks, index])
             if not _blocks_fit(segments, candidate, capacity):
                 continue
             blocks = candidate

@@ -6,7 +6,7 @@ tile; ties as libc++ leaves them. Facts: docs/format/caching_program.md, "Placem
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ..errors import ResourceError
 from .libcxx import PriorityQueue, std_sort
@@ -48,11 +48,13 @@ def longest_first(
     small_sort: int = 30,
     first: Collection[int] = (),
 ) -> list[int]:
-    """`indices` by class (the `first` ones, then 4-lane packed layers) and falling size."""
+    """`indices` by class (pinned layers, the `first` ones, 4-lane packed layers) and falling
+    size."""
 
-    def key(index: int) -> tuple[bool, bool, int]:
+    def key(index: int) -> tuple[bool, bool, bool, int]:
         segment = segments[index]
-        return index not in first, segment.kind != "depthwise", -total_lines(segment)
+        packed = segment.kind == "depthwise"
+        return not segment.pinned, index not in first, not packed, -total_lines(segment)
 
     keys = {index: key(index) for index in indices}
     return std_sort(indices, lambda a, b: keys[a] < keys[b], small_sort)
@@ -79,6 +81,11 @@ def place_blocks(segment: Segment, loads: list[int], capacity: int) -> list[_Loa
         found.append((lines, tile))
     loads[:] = after
     return found
+
+
+def pinned_first(segments: Sequence[Segment], indices: Iterable[int]) -> list[int]:
+    """`indices` in order, pinned segments before the others."""
+    return sorted(indices, key=lambda index: (not segments[index].pinned, index))
 
 
 def piece_rows(segment: Segment, pieces: Sequence[Piece]) -> tuple[int, ...]:
@@ -138,7 +145,7 @@ class _Placer:
 
     def _place_all_blocks(self, indices: Sequence[int]) -> list[int]:
         loads = [0] * TILES
-        for index in indices:
+        for index in pinned_first(self.segments, indices):
             segment = self.segments[index]
             if segment.kind != "fully_connected":
                 continue

@@ -17,12 +17,15 @@ class PackingRules:
         kernel is the map.
     softmax_tables: SOFTMAX over a channel count that is no multiple of four has tables.
     one_hot_vectors: RESHAPE and CONCATENATION to packed vectors are one-hot products.
+    lstm_transposes: UNIDIRECTIONAL_SEQUENCE_LSTM has one-hot matrices that move its sequence
+        (the vendor's way; this compiler moves it without).
     """
 
     keep_zero_bias: bool = False
     flat_kernels: bool = False
     softmax_tables: bool = True
     one_hot_vectors: bool = True
+    lstm_transposes: bool = False
 
 
 CURRENT = PackingRules()
