@@ -102,6 +102,7 @@ class Concurrent(Chip):
             deque() for _ in range(TILES)
         ]
         self._issue_free = [0.0] * TILES
+        self._passing = [False] * TILES
         self._busy: list[list[Execution | None]] = [[None] * len(UNITS) for _ in range(TILES)]
         self._notices: list[deque[Clock]] = [deque() for _ in range(TILES)]
         self._waiting: dict[tuple[str, int, int], dict[Worker, None]] = {}
@@ -143,7 +144,7 @@ class Concurrent(Chip):
     def _dispatch(self, tile: int) -> None:
         """The front end of a tile: hand out the next instruction if it can go."""
         queue = self._issued[tile]
-        if not queue:
+        if not queue or self._passing[tile]:
             return
         item, clock, arrival, place = queue[0]
         ready = max(arrival, self._issue_free[tile])
@@ -159,9 +160,9 @@ class Concurrent(Chip):
                 return
             self.order.clocks.acquire(front, clock)
             self.order.pass_fence(item, tile, self.counters, place)
-            self._issue_free[tile] = self.now + self.speeds.fence
+            self._passing[tile] = True
             queue.popleft()
-            self._at(self._issue_free[tile], self._set_flags, tile, item)
+            self._at(self.now + self.speeds.fence, self._set_flags, tile, item)
             return
         if self._busy[tile][item.unit] is not None:
             return
@@ -177,10 +178,11 @@ class Concurrent(Chip):
         for flag in Flag:
             if fence.flags >> flag & 1:
                 self.counters.tile[flag][tile] = fence.value
-                self.order.tile[flag][tile].reset(fence.value, clock)
+                self.order.set(flag, tile, fence.value, clock)
                 self._wake("flag", flag, tile)
         if fence.notify & 1:
             self._notices[tile].append(clock)
+        self._passing[tile] = False
         self._dispatch(tile)
 
     def _begin(self, execution: Execution, tile: int) -> None:
@@ -281,6 +283,7 @@ class Concurrent(Chip):
             clock = self.order.clocks.release(self._thread, steps)
             for tile in tiles:
                 self.counters.tile[signal.flag][tile] += count
+                self.order.signalled(signal.flag, tile, self._thread, clock)
                 history = self.order.tile[signal.flag][tile]
                 history.add(self._thread, clock, count, stepped=self._stepped)
                 self._wake("flag", signal.flag, tile)

@@ -42,6 +42,7 @@ class Order:
         self.outfeed: deque[Parcel] = deque()
         self._places: dict[int, int] = {}
         self._owners: dict[int, str] = {}
+        self._set_at: dict[tuple[Flag, int], int] = {}
         self._last_sender: dict[tuple[int, int], tuple[int, int]] = {}
 
     def place_of(self, execution: Execution) -> int:
@@ -145,6 +146,18 @@ class Order:
                 self.detector.add(
                     Report(Kind.UNBALANCED, place, tile, f"counter {flag.name}", None, owner)
                 )
+
+    def set(self, flag: Flag, tile: int, value: int, clock: Clock) -> None:
+        """A fence sets a counter of a tile."""
+        self.tile[flag][tile].reset(value, clock)
+        self._set_at[flag, tile] = int(clock[front_end(tile)])
+
+    def signalled(self, flag: Flag, tile: int, thread: int, clock: Clock) -> None:
+        """A signal must know of the fence that set its counter last."""
+        if self._set_at.get((flag, tile), 0) > clock[front_end(tile)]:
+            place = self._owners.get(thread, "")
+            name = f"counter {flag.name}"
+            self.detector.add(Report(Kind.UNBALANCED, place, tile, name, None, "a later fence"))
 
     def pass_scalar_fence(self, fence: ScalarFence) -> None:
         for unit in range(len(FEED_UNITS)):

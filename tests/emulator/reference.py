@@ -277,7 +277,7 @@ def add(ref: Reference, op: Operator) -> Array:
     sign = -1 if op.name == "SUB" else 1
     sums = (first.astype(np.int64) - ref.zero(a)) * weights[0]
     sums = sums + sign * (second.astype(np.int64) - ref.zero(b)) * weights[1]
-    factor = F(F(scales[0] / F(weights[0])) * (F(1) / ref.scale(out)[0]))
+    factor = F(F(max(scales) / F(max(weights))) * (F(1) / ref.scale(out)[0]))
     activation = int(op.options["fused_activation_function"])
     return requantize(sums, factor, ref.scale(out)[0], ref.zero(out), activation)
 
