@@ -157,7 +157,7 @@ class _TensorOps:
             wide=Nest(line, ((pixels, 0),), 0, 1, LINE_UNITS),
             partial=Nest(0, ((pixels, 0),), 0, 0, LINE_UNITS),
             signal_operands=1,
-            waits=tuple(replace(wait, level=1) for wait in op.waits),
+            waits=tuple(wait and replace(wait, level=1) for wait in op.waits),
             mode=Mode.IDENTITY,
             group_level=1,
             reduced=0,

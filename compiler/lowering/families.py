@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from ..planning.convolution import ConvolutionStep
 from ..planning.elementwise import SumStep
+from ..planning.flatten import FlattenGatherStep, FlattenSpreadStep
 from ..planning.fully_connected import FullyConnectedStep, GatherStep
 from ..planning.image import ImageInputStep
 from ..planning.logistic import LogisticStep
 from ..planning.map_concatenation import JoinedMapStep
 from ..planning.map_output import MapOutputStep
-from ..planning.multiply import ProductStep
 from ..planning.pass_steps import CollectStep, ParkStep, PassInputStep
+from ..planning.multiply import ProductStep
 from ..planning.patches import InteriorCopyStep
 from ..planning.plan import Step
 from ..planning.pointwise import PointwiseStep
@@ -20,10 +21,11 @@ from ..planning.pooling import GlobalPoolStep, LocalPoolStep, RelayoutStep
 from ..planning.resize import ResizeStep
 from ..planning.softmax import SoftmaxStep
 from ..planning.vector_concatenation import JoinedStep
-from ..planning.vector_copy import VectorCopyStep
+from ..planning.vector_copy import VectorCopyStep, VectorMoveStep
 from ..planning.vectors import VectorInputStep, VectorOutputStep
 from .convolution import lower_convolution
 from .elementwise import lower_interior_copy, lower_sum
+from .flatten import lower_flatten_gather, lower_flatten_spread
 from .fully_connected import lower_fully_connected
 from .gather import lower_gather
 from .image_input import lower_image_input
@@ -38,7 +40,7 @@ from .pooling import lower_global_pool, lower_local_pool
 from .relayout import lower_relayout
 from .resize import lower_resize
 from .softmax import lower_softmax
-from .vector_moves import lower_joined, lower_vector_copy
+from .vector_moves import lower_joined, lower_vector_copy, lower_vector_move
 from .vector_io import lower_vector_input, lower_vector_output
 
 LOWERINGS: Mapping[type[Step], StepLowering] = {
@@ -62,6 +64,9 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     SoftmaxStep: lower_softmax,
     LogisticStep: lower_logistic,
     VectorCopyStep: lower_vector_copy,
+    VectorMoveStep: lower_vector_move,
+    FlattenGatherStep: lower_flatten_gather,
+    FlattenSpreadStep: lower_flatten_spread,
     JoinedStep: lower_joined,
     VectorInputStep: lower_vector_input,
     VectorOutputStep: lower_vector_output,

@@ -15,8 +15,8 @@ from ..planning.vectors import BLOCK_WORDS
 from .builder import ALL_FLAGS
 from .lower import Lowering
 from .moving_weights import BIAS_UNIT, LINE_UNITS, SLOT_UNITS, MovingWeights
-from .ring_transfer import end_of_round
 from .program import Flag, Mode, Nest, TensorOp, Wait, WideToNarrow
+from .ring_transfer import end_of_round
 from .streams import stream
 
 

@@ -24,7 +24,8 @@ from .program import (
     Wait,
     WideToNarrow,
 )
-from .streams import fifo, one_line, words
+from .runs import Run
+from .streams import fifo, one_line
 
 RING_AND_MESH = Unit.ALL & ~(
     Unit.TENSOR | Unit.NARROW_TO_WIDE | Unit.WIDE_TO_NARROW | Unit.RING_CONSUMER_B
@@ -51,6 +52,28 @@ def ring_message(
     lines: RingLines,
 ) -> None:
     """`count` words at `source` of tile `sender` to `destination` of the tiles `readers`."""
+    run = ((count, 1),)
+    ring_run(
+        lowering,
+        sender,
+        readers,
+        source=Run(source, run),
+        destination=Run(destination, run),
+        lines=lines,
+    )
+
+
+def ring_run(
+    lowering: Lowering,
+    sender: int,
+    readers: int,
+    *,
+    source: Run,
+    destination: Run,
+    lines: RingLines,
+) -> None:
+    """The words of one stream of tile `sender` to another of the tiles `readers`."""
+    count = source.words
     length = -(-count // LINE_WORDS)
     level = 0 if length > 1 else 1
     consumer, producer = (
@@ -60,14 +83,15 @@ def ring_message(
     outer = ((1, 1), (length, 0)) if length > 1 else ((1, 1),)
     sync = lowering.sync
     reader = (readers & -readers).bit_length() - 1
+    stored, loaded = source.nest(), destination.nest()
     lowering.add(
         WideToNarrow(
             tiles=readers,
             wide=consumer,
-            narrow=words(destination, count),
+            narrow=loaded,
             signal=0 if count > 1 else 1,
             waits=(Wait(Flag.RING_READ_A, level, sync.on_tile(Flag.RING_READ_A, reader) + 1),),
-            fill_level=1,
+            fill_level=len(loaded.levels),
         )
     )
     drained = sync.on_tile(Flag.WIDE_TO_NARROW, reader) - LINE_WORDS
@@ -80,14 +104,14 @@ def ring_message(
             wait=Wait(Flag.WIDE_TO_NARROW, level, drained, LINE_WORDS, True),
         )
     )
-    stored = sync.on_tile(Flag.NARROW_TO_WIDE, sender) + 1
+    filled = sync.on_tile(Flag.NARROW_TO_WIDE, sender) + 1
     lowering.add(
         RingProduce(
             tiles=1 << sender,
             wide=Nest(lines.producer, outer, 1, 1, 1),
             signal_read=1,
             signal_sent=2,
-            waits=(turn(lowering), Wait(Flag.NARROW_TO_WIDE, 1, stored)),
+            waits=(turn(lowering), Wait(Flag.NARROW_TO_WIDE, 1, filled)),
             destinations=readers,
         )
     )
@@ -95,11 +119,11 @@ def ring_message(
     lowering.add(
         NarrowToWide(
             tiles=1 << sender,
-            narrow=words(source, count),
+            narrow=stored,
             wide=producer,
             signal=level,
             waits=(Wait(Flag.RING_WRITE, level, sent - 1, 1, True),),
-            fill_level=1,
+            fill_level=len(stored.levels),
         )
     )
     sync.advance(Flag.RING_READ_A, length, readers)

@@ -24,12 +24,17 @@ from .constraints.base import (
     result,
 )
 from .constraints.pooling import reduced_axes
+from .joint_limits import read_by_convolutions, vectors_or_channels
 from .map_limits import (
+    doubled_or_same,
+    map_or_vector,
     maps_of_several_pixels,
     nothing_spread,
     picture_from_host,
     requantised_on_a_map,
+    vector_on_chip,
 )
+from .movement_limits import LONGEST, same_units, whole_items_from_host
 from .program_parts import keeps_values, one_activation_input
 from .reasons import Reason
 
@@ -39,10 +44,9 @@ BLOCK = 64
 """Channels of a vector that one tile holds."""
 VECTOR = 16 * BLOCK
 """The longest vector the tiles hold in single blocks."""
-HOST_ITEM = 8
-"""Bytes of an item of the host's stream."""
 WORD = 4
 """Bytes of a narrow word."""
+MAP_RANK = 4
 
 
 class Evidence(enum.Enum):
@@ -195,47 +199,30 @@ def vector_input(graph: Graph, op: Operator, _context: Context) -> Violation | N
 
 
 @constraint()
-def whole_items_from_host(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """A fully connected layer that reads the model's input is lowered for multiples of 8."""
-    source = _source(graph, op)
-    if not context.reads_host:
-        return None
-    size = source.shape[-1] if source.shape else 1
-    return Violation(size, f"multiples of {HOST_ITEM}", source.name) if size % HOST_ITEM else None
-
-
-@constraint()
 def vector_in_blocks(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """A fully connected layer, or a convolution of one pixel, is lowered for up to 1024 inputs
+    """A fully connected layer, or a convolution of one pixel, is lowered for up to 16384 inputs
     and up to 1024 outputs."""
     source, output = _source(graph, op), result(graph, op)
     if not is_vector(source.shape):
         return None
-    for tensor in (source, output):
+    for tensor, most in ((source, LONGEST), (output, VECTOR)):
         size = tensor.shape[-1] if tensor.shape else 1
-        if size > VECTOR:
-            return Violation(f"{size} values", f"up to {VECTOR}", tensor.name)
+        if size > most:
+            return Violation(f"{size} values", f"up to {most}", tensor.name)
     return None
 
 
 @constraint()
-def spread_vector(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """SOFTMAX is lowered for up to 1024 values."""
-    source = _source(graph, op)
-    size = source.shape[-1] if source.shape else 1
-    if size <= VECTOR:
-        return None
-    return Violation(f"{size} values", f"up to {VECTOR}", source.name)
-
-
-@constraint()
 def same_layout(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """The operator is lowered if it moves no data: the three innermost dimensions stay, or it
-    reads the model's input as the host sends it."""
+    """The operator is lowered if the three innermost dimensions stay, if it reads the model's
+    input as the host sends it, or if it flattens a map of up to 16384 values."""
     source, output = _source(graph, op), result(graph, op)
     if context.reads_host or innermost(source.shape) == innermost(output.shape):
         return None
-    return Violation(source.shape, "no change of layout", source.name)
+    if op.name != "SPLIT" and is_vector(output.shape) and len(source.shape) == MAP_RANK:
+        size = output.shape[-1]
+        return None if size <= LONGEST else Violation(size, f"up to {LONGEST}", source.name)
+    return Violation(source.shape, "a map to a vector", source.name)
 
 
 @constraint()
@@ -270,6 +257,11 @@ LOWERINGS: dict[str, Lowering] = {
         (several_pixels, tile_local_window, whole_map_window, pooled_map),
         (result_on_chip,),
     ),
+    "CONCATENATION": Lowering(
+        Evidence.VENDOR_BYTES,
+        "bright_16x16, posenet_mobilenet_v1_075_353_481_16_quant_decoder",
+        (vectors_or_channels, same_units),
+    ),
     "CONV_2D": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, conv2d_12x128x128_to_128_k3_s1_same",
@@ -289,7 +281,10 @@ LOWERINGS: dict[str, Lowering] = {
         (whole_items_from_host,),
     ),
     "LOGISTIC": Lowering(
-        Evidence.VENDOR_BYTES, "yamnet_spectra_in", (vector_input,), (result_on_chip,)
+        Evidence.VENDOR_BYTES,
+        "yamnet_spectra_in, movenet_single_pose_lightning_ptq",
+        (map_or_vector,),
+        (vector_on_chip, picture_from_host),
     ),
     "MEAN": Lowering(
         Evidence.VENDOR_BYTES,
@@ -299,9 +294,14 @@ LOWERINGS: dict[str, Lowering] = {
     ),
     "MUL": Lowering(
         Evidence.VENDOR_BYTES,
-        "movenet_single_pose_lightning_ptq",
-        (maps_of_several_pixels, nothing_spread, one_activation_input),
+        "looming_64x64_3x3, movenet_single_pose_lightning_ptq",
+        (maps_of_several_pixels, nothing_spread),
         (picture_from_host,),
+    ),
+    "PAD": Lowering(
+        Evidence.VENDOR_BYTES,
+        "posenet_mobilenet_v1_075_353_481_16_quant_decoder",
+        (read_by_convolutions,),
     ),
     "QUANTIZE": Lowering(
         Evidence.VENDOR_BYTES,
@@ -318,21 +318,28 @@ LOWERINGS: dict[str, Lowering] = {
         (same_real_values,),
         (same_layout,),
     ),
+    "RESIZE_BILINEAR": Lowering(
+        Evidence.VENDOR_BYTES,
+        "movenet_single_pose_lightning_ptq",
+        (maps_of_several_pixels, doubled_or_same),
+        (picture_from_host,),
+    ),
     "SOFTMAX": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_0.25_128_quant",
-        (vector_input, spread_vector),
-        (result_on_chip,),
+        (vector_input,),
+        (whole_items_from_host,),
     ),
     "SPLIT": Lowering(
         Evidence.VENDOR_BYTES, "yamnet_spectra_in", (one_part, same_real_values), (same_layout,)
     ),
     "SQUEEZE": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),
     "SUB": _SUM,
+    "TANH": _CLAMP,
 }
 
 
-_SEVERAL_INPUTS = frozenset({"ADD", "MUL", "SUB"})
+_SEVERAL_INPUTS = frozenset({"ADD", "CONCATENATION", "MUL", "SUB"})
 
 
 def supports_alone(graph: Graph, op: Operator, context: Context) -> Reason | None:

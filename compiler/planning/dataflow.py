@@ -96,7 +96,7 @@ def build_dataflow(
     chosen = {op.index for op in operators}
     for op in operators:
         renamed = renamed_input(graph, op)
-        if renamed is not None:
+        if renamed is not None and not _moves(graph, op, renamed, aliases, inputs):
             aliases[op.outputs[0]] = renamed
         elif op.name == "PAD" and _is_fused(graph, op, readers, chosen):
             pads[op.outputs[0]] = _fused_pad(graph, op)
@@ -117,6 +117,18 @@ def build_dataflow(
         flow.inputs,
         flow.outputs,
     )
+
+
+def _moves(
+    graph: Graph, op: Operator, source: int, aliases: Mapping[int, int], inputs: Sequence[int]
+) -> bool:
+    """Whether an operator that changes a shape moves bytes on the chip: it does unless rows,
+    columns and channels stay, or it names the host's bytes anew."""
+    shapes = graph.tensor(source).shape, graph.tensor(op.outputs[0]).shape
+    before, after = ((1, 1, 1, *shape)[-3:] for shape in shapes)
+    while source in aliases:
+        source = aliases[source]
+    return before != after and source not in inputs
 
 
 def _is_fused(

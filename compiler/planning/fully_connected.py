@@ -13,10 +13,10 @@ from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
+from .joint_vector import joint_place
 from .plan import TILES, WIDE_LINES, Segment, Step
 from .refusal import Refusal
 from .requantization import Requantization, activation_range, requantization, single
-from .joint_vector import joint_place
 from .softmax_area import produce_vector
 from .vectors import Blocks, VectorLayout, require_vector, vector_layout
 from .wide_memory import IDENTITY_LINE
@@ -59,8 +59,9 @@ class FullyConnectedStep(Step):
 
     inputs, outputs: channels; headers: names of the header vectors in front of the weights.
     The outputs go `output_offset` words into `output`; `joint_words`: words of a vector of
-    several layers' outputs that they are a part of, 0 for a vector of their own. Weights that are not there wait in a FIFO of two chunks of `chunk_words` lines from
-    `weight_line` on, header vectors in a ring from `header_line` on.
+    several layers' outputs that they are a part of, 0 for a vector of their own. Weights that
+    are not there wait in a FIFO of two chunks of `chunk_words` lines from `weight_line` on,
+    header vectors in a ring from `header_line` on.
     """
 
     inputs: int
@@ -115,8 +116,8 @@ def plan_fully_connected(planner: PlanBuilder, op: Operator) -> None:
     vector = add_gather(planner, op, layout, Blocks(-(-outputs // 4)).mask, top)
     index, segment = add_matrix(planner, op, outputs)
     planner.keep(vector)
-    scaling = _scaling(planner, op, segment)
-    step = matrix_step(op, index, segment, vector, (inputs, outputs), scaling, top)
+    size, scaling = (inputs, outputs), _scaling(planner, op, segment)
+    step = matrix_step(op, (index, segment), vector, size=size, scaling=scaling, top=top)
     step = replace(
         step,
         input_zero=zero_point(planner.graph.tensor(op.inputs[0])),
@@ -141,15 +142,16 @@ def _with_output(
 
 def matrix_step(
     op: Operator,
-    index: int,
-    segment: Segment,
+    matrix: tuple[int, Segment],
     vector: str,
+    *,
     size: tuple[int, int],
     scaling: Requantization,
     top: int,
 ) -> FullyConnectedStep:
     """The layer of `size` (inputs, outputs) below line `top`, without its output and with zero
-    points of zero."""
+    points of zero. matrix: its parameters, as `add_matrix` gives them."""
+    index, segment = matrix
     lowest = top - reserved_lines(len(segment.headers))
     return FullyConnectedStep(
         ops=(op.index,),

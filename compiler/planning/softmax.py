@@ -13,6 +13,7 @@ from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
+from .flatten import FlattenGatherStep, FlattenSpreadStep
 from .plan import Step
 from .pooling import IDENTITY_WORDS, RelayoutStep
 from .refusal import Refusal
@@ -138,13 +139,11 @@ def _own_input(planner: PlanBuilder, op: Operator) -> VectorLayout:
     layout = require_vector(planner, op)
     elements = planner.graph.tensor(op.inputs[0]).shape[-1]
     wanted = blocks_of(elements)
-    if layout.blocks != wanted:
-        raise Refusal(op.index, "SOFTMAX needs its input in blocks of its own size")
-    if layout.room >= input_words(elements) and is_private(planner, op):
-        return layout
     room = input_words(elements)
+    if layout.blocks == wanted and layout.room >= room and is_private(planner, op):
+        return layout
     buffer = planner.scratch(f"{op.index} input", room, rank=BEHIND_WORK)
-    planner.add(copy_step(op, layout, buffer))
+    planner.add(copy_step(op, layout, wanted, buffer))
     planner.keep(buffer)
     return VectorLayout(wanted, buffer, room=room)
 
@@ -166,8 +165,11 @@ def _early_identity(planner: PlanBuilder, op: Operator, elements: int) -> str:
 
 
 def _has_identity(planner: PlanBuilder) -> bool:
-    """Whether the relayout in front of the pool and the layer left the byte identity."""
+    """Whether the relayout in front of the pool and the layer left the byte identity, or the
+    flattening of a map just before."""
     steps = planner.steps
+    if steps and isinstance(steps[-1], FlattenGatherStep | FlattenSpreadStep):
+        return steps[-1].identity_line == IDENTITY_LINE
     if len(steps) < _STEPS_SINCE_RELAYOUT:
         return False
     step = steps[-_STEPS_SINCE_RELAYOUT]

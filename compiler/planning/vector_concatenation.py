@@ -51,12 +51,12 @@ def plan_vector_concatenation(planner: PlanBuilder, op: Operator) -> None:
         planner.layouts[source] = layout
         return
     vector = add_gather(planner, op, layout, 1, WIDE_LINES)
-    index, segment = add_matrix(planner, op, sum(lengths))
+    matrix = add_matrix(planner, op, sum(lengths))
     planner.keep(vector)
     output = planner.graph.tensor(op.outputs[0])
     scaling = replace(requantization(scale(output), output), multiplier=1.0)
     size = WORD_CHANNELS * sum(words), sum(lengths)
-    step = matrix_step(op, index, segment, vector, size, scaling, WIDE_LINES)
+    step = matrix_step(op, matrix, vector, size=size, scaling=scaling, top=WIDE_LINES)
     step = replace(step, input_zero=zero_point(output))
     planner.add(replace(step, output=produce_vector(planner, source, step.blocks).buffer))
 

@@ -7,6 +7,7 @@ Reads the Graph level, writes Segments. Facts: docs/format/parameters.md.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from math import gcd, prod
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from .layout import LANE_GROUP, ROW_BYTES, ROW_LANES, pad_rows, round_up
 from .tensors import place_of
 
 _MAX_WORDS = 16
+_BLOCK_LANES = 64
 _SELECTIONS = ("SPLIT", "CONCATENATION")
 _MAX_DEPTH = 16
 _MAP_RANK = 4
@@ -24,24 +26,44 @@ _VECTOR_RANK = 2
 
 
 def reshape(graph: Graph, op: Operator) -> Segment | None:
-    """A one-channel map (a byte a word) to a packed vector; None where the bytes already
-    lie as wanted: more channels, one position, or straight from the host.
+    """A map whose pixels are no whole words to a packed vector; None where the bytes already
+    lie as wanted: whole words, one position, or straight from the host.
 
-    Up to 16 positions are gathered on one tile first, as for a fully connected layer; more
-    are packed 16 at a time on the tiles where they lie.
+    One channel: up to 16 positions are gathered on one tile first, as for a fully connected
+    layer; more are packed 16 at a time on the tiles where they lie. Several channels: as many
+    positions at a time as make whole words.
     """
     source, result = graph.tensor(op.inputs[0]).shape, graph.tensor(op.outputs[0]).shape
-    if len(source) != _MAP_RANK or len(result) != _VECTOR_RANK or source[3] != 1:
+    if len(source) != _MAP_RANK or prod(result[:-1]) != 1 or source[3] % LANE_GROUP == 0:
         return None
     positions = source[1] * source[2]
     if positions <= 1 or _is_from_host(graph, op.inputs[0]):
         return None
+    if source[3] > 1:
+        return _pack_pixels(op, source[3])
     words = min(_MAX_WORDS, positions)
     kind = "fully_connected" if positions <= _MAX_WORDS else "depthwise"
     rows = np.zeros((words + 1, ROW_BYTES), np.uint8)
     for word in range(words):
         rows[word + 1, LANE_GROUP * word] = 1
     return Segment(op.index, kind, rows.tobytes(), ROW_LANES, ("bias",))
+
+
+def _pack_pixels(op: Operator, channels: int) -> Segment:
+    """Pixels of `channels` values, padded to whole words, to as many values without padding;
+    in blocks of 64 outputs like every convolution."""
+    pixels = LANE_GROUP // gcd(LANE_GROUP, channels)
+    words, outputs = -(-channels // LANE_GROUP), pixels * channels
+    lanes = min(round_up(outputs, ROW_LANES), _BLOCK_LANES)
+    rows = []
+    for first in range(0, outputs, _BLOCK_LANES):
+        block = np.zeros((1 + pixels * words, LANE_GROUP * lanes), np.uint8)
+        for lane, output in enumerate(range(first, min(first + _BLOCK_LANES, outputs))):
+            pixel, channel = divmod(output, channels)
+            word = pixel * words + channel // LANE_GROUP
+            block[1 + word, LANE_GROUP * lane + channel % LANE_GROUP] = 1
+        rows.append(block.tobytes())
+    return Segment(op.index, "convolution", b"".join(rows), lanes, ("bias",))
 
 
 def concatenate_vectors(graph: Graph, op: Operator) -> Segment | None:
