@@ -166,7 +166,21 @@ def result_buffer(planner: PlanBuilder, op: Operator, operands: Sequence[Operand
     for operand in sorted(operands, key=lambda o: -planner.birth(o.tensor)):
         own = planner.layouts[operand.tensor]
         assert isinstance(own, MapLayout)
-        fits = own.words == layout.words if operand.copied else own == layout
+        fits = own.words == layout.words if operand.copied else _alike(own, layout)
         if fits and planner.dies(operand.tensor, op):
             return planner.take_over(tensor, operand.tensor)
     return planner.produce(tensor, layout.words)
+
+
+def _alike(a: MapLayout, b: MapLayout) -> bool:
+    """Whether every pixel is at the same place in both maps."""
+    same_words = (a.pixel_words, a.channel_words, a.channel_offset) == (
+        b.pixel_words,
+        b.channel_words,
+        b.channel_offset,
+    )
+    return (
+        same_words
+        and (a.rows.own, a.rows.held) == (b.rows.own, b.rows.held)
+        and (a.columns.own, a.columns.held) == (b.columns.own, b.columns.held)
+    )
