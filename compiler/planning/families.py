@@ -6,6 +6,7 @@ from __future__ import annotations
 from .convolution import CONVOLUTION
 from .elementwise import SUM
 from .family import Border, Family
+from .flatten import FLATTEN
 from .fully_connected import FULLY_CONNECTED
 from .image import IMAGE_INPUT
 from .logistic import LOGISTIC
@@ -26,6 +27,7 @@ FAMILIES: tuple[Family, ...] = (
     LOCAL_POOL,
     SOFTMAX,
     VECTOR_CONCATENATION,
+    FLATTEN,
     MAP_CONCATENATION,
     SUM,
     POINTWISE,
