@@ -31,6 +31,9 @@ FILES = frozenset(
 PACKAGES = frozenset({"mobilenet_v1_0.25_128_quant", "mobilenet_v1_0.5_160_quant"})
 """Packed again with metadata after compiling: the option map is identical."""
 BARE_PROGRAMS = 123
+ANOTHER_INPUT = ("cocompiled_with_3quant", "bodypix")
+"""Shares the parameter memory with models that are not there; the public source was quantised
+again after the vendor compiled it."""
 NEW_GENERATION = ("google-coral+test_data", "google-coral+coralmicro", "ricardo", "RingCanary")
 
 
@@ -69,11 +72,10 @@ def test_no_source_is_an_error(score: CorpusScore) -> None:
 
 
 def test_what_is_mapped_alike_has_the_vendors_parameters(score: CorpusScore) -> None:
-    """But for models that share the parameter memory, and for those of older releases."""
     for model in score.models:
-        alone = "cocompiled_with_3quant" not in model.name
-        if model.score and model.score.mapping and alone and model.name.startswith(NEW_GENERATION):
-            assert model.score.parameters, model.name
+        comparable = not any(part in model.name for part in ANOTHER_INPUT)
+        if comparable and model.name.startswith(NEW_GENERATION) and model.score:
+            assert model.score.parameters or not model.score.mapping, model.name
 
 
 def test_evidence_page_is_current(score: CorpusScore) -> None:

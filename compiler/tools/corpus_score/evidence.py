@@ -39,7 +39,8 @@ Not comparable as a whole: files whose name contains `cocompiled` were compiled 
 other models and share the parameter memory with them; files of `google-coral+edgetpu` and
 `iwatake2222` come from releases before 15.0, whose programs and packages have another form;
 `mobilenet_v1_0.25_128` and `0.5_160` were packed again with metadata after compiling, so that
-the file around the package is another tool's.
+the file around the package is another tool's; the public source of `bodypix` was quantised again
+after compiling; the `_decoder` files got an operator from another tool.
 """
 
 
