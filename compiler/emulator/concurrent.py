@@ -103,6 +103,7 @@ class Concurrent(Chip):
         ]
         self._issue_free = [0.0] * TILES
         self._passing = [False] * TILES
+        self._section = 0
         self._busy: list[list[Execution | None]] = [[None] * len(UNITS) for _ in range(TILES)]
         self._notices: list[deque[Clock]] = [deque() for _ in range(TILES)]
         self._waiting: dict[tuple[str, int, int], dict[Worker, None]] = {}
@@ -136,6 +137,7 @@ class Concurrent(Chip):
             item = instruction
         else:
             item = Execution(unit_of(instruction), instruction, tiles, place)
+            item.section = self._section
         clock = self.order.clocks.release(CORE)
         for tile in tiles:
             self._issued[tile].append((item, clock, self.core_time, place))
@@ -248,7 +250,7 @@ class Concurrent(Chip):
         except EmulationError as error:
             raise located(error, worker.execution) from None
         if self.timeline is not None:
-            self.timeline.block(worker.execution, tile, side.cycles(first, stop))
+            self.timeline.block(worker.execution, tile, side, (first, stop))
         self._step(worker)
 
     def _learn_data(self, worker: Worker, key: Key, count: int) -> None:
@@ -369,8 +371,12 @@ class Concurrent(Chip):
                 worker.current = run
                 worker.place = self.order.detector.place(f"{run.place} ({type(run).__name__[:-3]})")
                 self.order.clocks.acquire(thread, clock)
+                if self.timeline is not None:
+                    self.timeline.begin_feed(worker.unit, run, self.now)
             if run.finished:
                 worker.queue.popleft()
+                if self.timeline is not None:
+                    self.timeline.end_feed(worker.unit, run, self.now)
                 continue
             stop = min(run.reach(), run.boundary(run.done))
             if stop <= run.done:
@@ -428,6 +434,7 @@ class Concurrent(Chip):
                 for _ in range(fence.notify_count):
                     self.order.clocks.acquire(CORE, self._notices[tile].popleft())
         self.order.pass_scalar_fence(fence)
+        self._section += bool(fence.notify_count)
         self.core_time = max(self.core_time, self.now) + self.speeds.fence
         self.now = max(self.now, self.core_time)
         clock = self.order.clocks.release(CORE)

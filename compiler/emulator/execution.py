@@ -103,6 +103,14 @@ class Side:
         """Memory that items start..stop read and write."""
         return []
 
+    def moved(self, start: int, stop: int) -> int:
+        """Bytes the items move between memories, links or tiles."""
+        return 0
+
+    def products(self, start: int, stop: int) -> int:
+        """Multiplications of the items whose lane belongs to an output."""
+        return 0
+
     def cycles(self, start: int, stop: int) -> float:
         """Time the items take, in clock cycles."""
         return float(stop - start)
@@ -133,7 +141,8 @@ class Side:
 
 
 class Execution:
-    """An instruction on its way: `active` are the tiles whose unit works on it now."""
+    """An instruction on its way: `active` are the tiles whose unit works on it now; `section`
+    counts the barriers before it."""
 
     def __init__(
         self, unit: int, instruction: TileInstruction, tiles: Sequence[int], place: str
@@ -146,6 +155,7 @@ class Execution:
         self.remaining = len(tiles)
         self.sides: tuple[Side, ...] | None = None
         self.queued = False
+        self.section = 0
 
     def finished(self, tile: int) -> bool:
         """Whether every side of a started instruction is done on a tile."""

@@ -151,6 +151,9 @@ class ReceiveSide(Side):
     def boundary(self, start: int) -> int:
         return next_boundary(start, self.waits, self.signals, self.total)
 
+    def moved(self, start: int, stop: int) -> int:
+        return 4 * (stop - start)
+
     def accesses(self, start: int, stop: int) -> list[Access]:
         return [Access(Space.NARROW, True, self.stream.addresses()[start:stop])]
 

@@ -89,6 +89,9 @@ class ProduceSide(Side):
     def boundary(self, start: int) -> int:
         return start + 1
 
+    def moved(self, start: int, stop: int) -> int:
+        return LINE_BYTES * (stop - start)
+
     def accesses(self, start: int, stop: int) -> list[Access]:
         return [Access(Space.WIDE, False, line_units(self.wide.addresses()[start:stop]))]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import EmulationError
-from ..lowering.program import Flag, LoadLookup, Mode, TensorOp
+from ..lowering.program import Flag, LoadLookup, Mode, TensorKind, TensorOp
 from .accesses import Access, Space
 from .counters import WaitSet
 from .execution import Side, next_boundary, signals
@@ -55,6 +55,11 @@ class TensorSide(Side):
             last_word = signal.stream.start(signal.level, block) - 1
             result = min(result, int(plan.last_item[plan.word_output[last_word]]) + 1)
         return max(result, start + 1)
+
+    def products(self, start: int, stop: int) -> int:
+        if self.op.kind is TensorKind.MAXIMUM:
+            return 0
+        return (stop - start) * self.plan.lanes * self.plan.inputs_per_step
 
     def accesses(self, start: int, stop: int) -> list[Access]:
         return tensor_accesses(self.plan, (start, stop), self.complete(start), self.complete(stop))

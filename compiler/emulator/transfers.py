@@ -65,6 +65,9 @@ class NarrowToWideSide(Side):
     def cycles(self, start: int, stop: int) -> float:
         return float(self.words_until[stop] - self.words_until[start])
 
+    def moved(self, start: int, stop: int) -> int:
+        return int(4 * (self.words_until[stop] - self.words_until[start]))
+
     def boundary(self, start: int) -> int:
         return start + 1
 
@@ -138,6 +141,9 @@ class WideToNarrowSide(Side):
     def boundary(self, start: int) -> int:
         line_end = int(np.searchsorted(self.line, self.line[start], side="right"))
         return min(line_end, next_boundary(start, self.waits[1:], (), self.total))
+
+    def moved(self, start: int, stop: int) -> int:
+        return (8 if self.to_scaling else 4) * (stop - start)
 
     @property
     def stepped(self) -> bool:
