@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from ..planning.convolution import ConvolutionStep
 from ..planning.elementwise import SumStep
-from ..planning.flatten import FlattenGatherStep, FlattenSpreadStep
+from ..planning.flatten import FlattenSpreadStep
 from ..planning.fully_connected import FullyConnectedStep, GatherStep
 from ..planning.image import ImageInputStep
 from ..planning.logistic import LogisticStep
+from ..planning.map_collection import FlattenGatherStep
 from ..planning.map_concatenation import JoinedMapStep
 from ..planning.map_output import MapOutputStep
 from ..planning.pass_steps import CollectStep, ParkStep, PassInputStep

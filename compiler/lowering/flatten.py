@@ -6,7 +6,8 @@ docs/format/movement.md, "Flattening".
 
 from __future__ import annotations
 
-from ..planning.flatten import FlattenGatherStep, FlattenSpreadStep, is_even
+from ..planning.flatten import FlattenSpreadStep
+from ..planning.map_collection import FlattenGatherStep, is_even
 from ..planning.tiling import GRID, length
 from .line_transfer import LineTransfer
 from .lower import Lowering

@@ -25,7 +25,7 @@ def lower_fully_connected(lowering: Lowering, step: FullyConnectedStep) -> None:
     reset and barrier. Tiles that keep the layer at different lines do so one by one."""
     pieces = lowering.placement(step.segments[0])
     if pieces and all(piece.tile == block for block, piece in enumerate(pieces)):
-        _lower_resident(lowering, step, pieces)
+        lower_resident(lowering, step, pieces)
     else:
         _lower_moving(lowering, step, pieces)
     lowering.reset()
@@ -38,9 +38,10 @@ def lower_fully_connected(lowering: Lowering, step: FullyConnectedStep) -> None:
         lowering.restart_rings()
 
 
-def _lower_resident(
+def lower_resident(
     lowering: Lowering, step: FullyConnectedStep, pieces: tuple[Piece, ...]
 ) -> None:
+    """A layer whose blocks lie on their own tiles, without fences."""
     groups: dict[tuple[int, int], int] = {}
     for block, piece in enumerate(pieces):
         key = piece.address, step.blocks.size(block)

@@ -53,7 +53,7 @@ def lower_vector_input(lowering: Lowering, step: VectorInputStep) -> None:
     lowering.load_base(step)
     lowering.add(ScalarFence(flags=4, value=FEED_CREDIT, units=RING_AND_FEED))
     lowering.add(ScalarFence(flags=1, units=RING_AND_FEED))
-    units = step.size // INPUT_UNIT
+    units = -(-step.size // INPUT_UNIT)
     lowering.add(
         Infeed(
             activations=1,
@@ -64,7 +64,7 @@ def lower_vector_input(lowering: Lowering, step: VectorInputStep) -> None:
     )
     program.address_from_base()
     program.address_to_descriptor()
-    program.fire(step.size, TAG_INPUT)
+    program.fire(INPUT_UNIT * units, TAG_INPUT)
     _keep_own(lowering, step)
     for row in range(-(-step.blocks.tiles // _TILES_PER_ROW)):
         _send_row(lowering, step, row, units)

@@ -8,6 +8,7 @@ limits hold and what the proof is; an operator that is not in it stays on the CP
 from __future__ import annotations
 
 import enum
+from math import prod
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph, Operator, Tensor
@@ -34,7 +35,7 @@ from .map_limits import (
     requantised_on_a_map,
     vector_on_chip,
 )
-from .movement_limits import LONGEST, same_units, whole_items_from_host
+from .movement_limits import LONGEST, host_vector, same_units
 from .program_parts import keeps_values, one_activation_input
 from .reasons import Reason
 
@@ -203,10 +204,10 @@ def vector_in_blocks(graph: Graph, op: Operator, _context: Context) -> Violation
     """A fully connected layer, or a convolution of one pixel, is lowered for up to 16384 inputs
     and up to 1024 outputs."""
     source, output = _source(graph, op), result(graph, op)
-    if not is_vector(source.shape):
+    if not is_vector(source.shape) and op.name != "FULLY_CONNECTED":
         return None
     for tensor, most in ((source, LONGEST), (output, VECTOR)):
-        size = tensor.shape[-1] if tensor.shape else 1
+        size = prod(tensor.shape)
         if size > most:
             return Violation(f"{size} values", f"up to {most}", tensor.name)
     return None
@@ -277,8 +278,8 @@ LOWERINGS: dict[str, Lowering] = {
     "FULLY_CONNECTED": Lowering(
         Evidence.VENDOR_BYTES,
         "dense_256, dense_1024",
-        (vector_input, vector_in_blocks),
-        (whole_items_from_host,),
+        (vector_in_blocks,),
+        (host_vector,),
     ),
     "LOGISTIC": Lowering(
         Evidence.VENDOR_BYTES,
@@ -328,7 +329,7 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_0.25_128_quant",
         (vector_input,),
-        (whole_items_from_host,),
+        (host_vector,),
     ),
     "SPLIT": Lowering(
         Evidence.VENDOR_BYTES, "yamnet_spectra_in", (one_part, same_real_values), (same_layout,)

@@ -14,22 +14,18 @@ from .constraints.base import (
     result,
 )
 
-HOST_ITEM = 8
-"""Bytes of an item of the host's stream."""
 LONGEST = 16384
 """Values of the longest vector."""
 
 
 @constraint()
-def whole_items_from_host(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """A vector that is the model's input is lowered for multiples of 8 up to 16384."""
+def host_vector(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """A vector that is the model's input is lowered for up to 16384 values."""
     source = activation_inputs(graph, op)[0]
-    if not context.reads_host:
-        return None
     size = prod(source.shape)
-    if size % HOST_ITEM or size > LONGEST:
-        return Violation(size, f"multiples of {HOST_ITEM} up to {LONGEST}", source.name)
-    return None
+    if not context.reads_host or size <= LONGEST:
+        return None
+    return Violation(size, f"up to {LONGEST}", source.name)
 
 
 @constraint()

@@ -17,18 +17,17 @@ from .convolution import ConvolutionStep, ConvolutionWindow, WideBlocks, tile_cl
 from .dataflow import scale
 from .family import Family
 from .fully_connected import add_gather, add_matrix, matrix_step
+from .map_collection import FIFO_WORDS, LAST, collect_map, keeps_identity
 from .map_layout import MapLayout, map_axis
 from .plan import TILES, WIDE_LINES, Step
 from .refusal import Refusal
 from .requantization import Requantization, requantization
-from .softmax_area import blocks_of, has_tables, only_softmax, produce_vector
+from .softmax_area import blocks_of, produce_vector
 from .tiling import GRID, AxisSplit, Window, length, split
 from .vectors import Blocks, VectorLayout
 from .weight_chunks import weight_chunks
 from .wide_memory import IDENTITY_LINE, stack_blocks
 
-FIFO_WORDS = 8
-IDENTITY_WORDS = 4
 WORD_CHANNELS = 4
 PACKED_ON_ONE_TILE = 16
 """Pixels of one channel that are packed as a vector."""
@@ -36,35 +35,8 @@ MOST_VALUES = 16384
 SPARE_HEADER_LINES = 32
 _BEHIND_TENSORS = 1.5
 _BEHIND_INPUT = 2.5
-_LAST = 3.0
 """Allocation ranks: the map behind the buffers it is flattened in; the packed vector behind the
-blocks it is cut into; FIFOs and constants."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlattenGatherStep(Step):
-    """A map to tile 0: `collected` holds it there, and on the first tile of the other tile rows
-    that row's part. Then, with `groups` (columns of the tiles of the first tile row), its words
-    in groups of `group_words` to those tiles' `output`; or else, with `output`, all of them
-    there. identity: scratch for the byte identity, '' where it is there already; own_identity:
-    it is made again in front of every copy; identity_line: -1 for the program's own."""
-
-    input: MapLayout
-    input_buffer: str
-    collected: str
-    fifo: str
-    output: str = ""
-    groups: AxisSplit = ()
-    group_words: int = 0
-    identity: str
-    own_identity: bool
-    identity_line: int
-    fifo_line: int
-
-    @property
-    def words(self) -> int:
-        """Words of the whole map."""
-        return self.input.height * self.input.width * self.input.channel_words
+blocks it is cut into."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +84,7 @@ def _plan_dense(planner: PlanBuilder, op: Operator, layout: MapLayout) -> None:
     words = layout.height * layout.width * layout.channel_words
     tensor = planner.dataflow.source(op.outputs[0])
     collected = planner.produce(tensor, words)
-    planner.add(_gather(planner, op, layout, collected))
+    planner.add(collect_map(planner, op, layout, collected))
     planner.layouts[tensor] = VectorLayout(Blocks(words, words), collected)
 
 
@@ -121,7 +93,7 @@ def _plan_few(planner: PlanBuilder, op: Operator, layout: MapLayout) -> None:
     words = layout.height * layout.width
     collected = planner.scratch(f"{op.index} collected", words)
     row = planner.scratch(f"{op.index} row", words)
-    planner.add(replace(_gather(planner, op, layout, collected), output=row))
+    planner.add(replace(collect_map(planner, op, layout, collected), output=row))
     planner.keep(row)
     vector = add_gather(planner, op, VectorLayout(Blocks(words), row), 1, WIDE_LINES)
     matrix = add_matrix(planner, op, words)
@@ -143,53 +115,12 @@ def _plan_groups(planner: PlanBuilder, op: Operator, layout: MapLayout, channels
     kept = max(map(length, groups))
     spread = planner.scratch(f"{op.index} groups", kept * wide, rank=0)
     collected = planner.scratch(f"{op.index} collected", count * wide)
-    step = _gather(planner, op, layout, collected)
+    step = collect_map(planner, op, layout, collected)
     planner.set_rank(step.input_buffer, _BEHIND_TENSORS)
     planner.add(replace(step, output=spread, groups=groups, group_words=wide))
     maps = _row_map(count, wide), _row_map(count, packed)
     result = _add_packing(planner, op, maps, spread)
     _add_spread(planner, op, groups, packed, result)
-
-
-def _gather(
-    planner: PlanBuilder, op: Operator, layout: MapLayout, collected: str
-) -> FlattenGatherStep:
-    """The first step, without what follows on tile 0."""
-    own = _keeps_identity(planner, op)
-    fifo = planner.scratch(f"{op.index} fifo", FIFO_WORDS, rank=_LAST)
-    if own:
-        identity = planner.scratch(f"{op.index} identity", IDENTITY_WORDS, rank=_LAST)
-    else:
-        identity = planner.identity()
-    top = IDENTITY_LINE if own else WIDE_LINES
-    return FlattenGatherStep(
-        ops=(op.index,),
-        input=layout,
-        input_buffer=planner.consume(op.inputs[0]),
-        collected=collected,
-        fifo=fifo,
-        identity=identity,
-        own_identity=own,
-        identity_line=IDENTITY_LINE if own else -1,
-        fifo_line=top - 2,
-        lowest_line=top - (0 if is_even(layout) else 6),
-    )
-
-
-def is_even(layout: MapLayout) -> bool:
-    """Whether all tiles that own pixels own equally many rows and columns of them, so that the
-    lines of tiles move in lock-step."""
-    return all(
-        len({length(part) for part in axis.own if length(part)}) == 1
-        for axis in (layout.rows, layout.columns)
-    )
-
-
-def _keeps_identity(planner: PlanBuilder, op: Operator) -> bool:
-    """Whether a SOFTMAX without tables follows, which uses the identity in the top line."""
-    source = planner.dataflow.source(op.outputs[0])
-    values = planner.graph.tensor(op.outputs[0]).shape[-1]
-    return only_softmax(planner, source) is not None and not has_tables(values)
 
 
 def _row_map(width: int, words: int) -> MapLayout:
@@ -212,7 +143,7 @@ def _add_packing(
     sizes = {"partial": pixels} if chunks.count > 1 else {}
     sizes["weights"] = chunks.slots * chunks.lines
     sizes["headers"] = chunks.slots * len(segment.headers) + SPARE_HEADER_LINES
-    top = IDENTITY_LINE if _keeps_identity(planner, op) else WIDE_LINES
+    top = IDENTITY_LINE if keeps_identity(planner, op) else WIDE_LINES
     blocks = WideBlocks(**stack_blocks(top, sizes, op.index))
     scaling = _same_values(planner, op)
     result = planner.scratch(f"{op.index} packed", maps[1].words, rank=0)
@@ -264,11 +195,11 @@ def _add_spread(
         group_words=packed,
         input=planner.keep(source),
         vector="",
-        fifo=planner.scratch(f"{op.index} second fifo", FIFO_WORDS, rank=_LAST),
-        identity_line=IDENTITY_LINE if _keeps_identity(planner, op) else -1,
-        lowest_line=IDENTITY_LINE if _keeps_identity(planner, op) else WIDE_LINES,
+        fifo=planner.scratch(f"{op.index} second fifo", FIFO_WORDS, rank=LAST),
+        identity_line=IDENTITY_LINE if keeps_identity(planner, op) else -1,
+        lowest_line=IDENTITY_LINE if keeps_identity(planner, op) else WIDE_LINES,
     )
-    if whole and _keeps_identity(planner, op):
+    if whole and keeps_identity(planner, op):
         layout = produce_vector(planner, tensor, blocks)
         planner.grows_from(layout.buffer, words)
         vector = planner.scratch(f"{op.index} vector", words, rank=_BEHIND_INPUT)

@@ -14,6 +14,8 @@ from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
 from .joint_vector import joint_place
+from .map_collection import collect_map
+from .map_layout import MapLayout
 from .plan import TILES, WIDE_LINES, Segment, Step
 from .refusal import Refusal
 from .requantization import Requantization, activation_range, requantization, single
@@ -98,17 +100,17 @@ def reserved_lines(headers: int) -> int:
 
 def is_vector_layer(planner: PlanBuilder, op: Operator) -> bool:
     """FULLY_CONNECTED, or a convolution of one pixel, of a vector on the tiles."""
-    if vector_layout(planner, op.inputs[0]) is None:
-        return False
     if op.name == "FULLY_CONNECTED":
         return True
+    if vector_layout(planner, op.inputs[0]) is None:
+        return False
     outputs, height, width, _ = planner.graph.tensor(op.inputs[1]).shape
     return (height, width) == (1, 1) and outputs > PACKED_OUTPUTS
 
 
 def plan_fully_connected(planner: PlanBuilder, op: Operator) -> None:
     """Gather, then the layer; as a part of a joint vector, if that is what reads it."""
-    layout = require_vector(planner, op)
+    layout = _input(planner, op)
     weights = planner.graph.tensor(op.inputs[1])
     outputs, inputs = weights.shape[0], weights.shape[-1]
     _check(op, layout, inputs, outputs)
@@ -124,6 +126,20 @@ def plan_fully_connected(planner: PlanBuilder, op: Operator) -> None:
         weight_zero=0 if "zero_point" in segment.headers else zero_point(weights),
     )
     planner.add(_with_output(planner, op, step))
+
+
+def _input(planner: PlanBuilder, op: Operator) -> VectorLayout:
+    """The input vector; a map of whole words is collected first."""
+    source = planner.layouts.get(planner.dataflow.source(op.inputs[0]))
+    if not isinstance(source, MapLayout):
+        return require_vector(planner, op)
+    if planner.graph.tensor(op.inputs[0]).shape[-1] % 4:
+        raise Refusal(op.index, f"{op.name} of a map whose pixels are no whole words")
+    words = source.height * source.width * source.channel_words
+    collected = planner.scratch(f"{op.index} collected", words)
+    planner.add(collect_map(planner, op, source, collected))
+    planner.keep(collected)
+    return VectorLayout(Blocks(words, words), collected)
 
 
 def _with_output(

@@ -13,7 +13,8 @@ from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
-from .flatten import FlattenGatherStep, FlattenSpreadStep
+from .flatten import FlattenSpreadStep
+from .map_collection import FlattenGatherStep
 from .plan import Step
 from .pooling import IDENTITY_WORDS, RelayoutStep
 from .refusal import Refusal

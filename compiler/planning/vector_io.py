@@ -14,7 +14,6 @@ from .plan import WIDE_LINES
 from .refusal import Refusal
 from .softmax_area import first_gather_lines, input_area
 from .vectors import (
-    INPUT_UNIT,
     ROW_BYTES,
     SLOT_WORDS,
     Blocks,
@@ -30,13 +29,15 @@ OUTPUT_FIFO_LINES = 2
 
 
 def is_host_vector(planner: PlanBuilder, tensor: int) -> bool:
-    """Whether every operator that reads an input sees a vector in it (no rows, no columns)."""
+    """Whether every operator that reads an input sees a vector in it (no rows, no columns), or,
+    as layers of all values do, no matter what."""
     flow, graph = planner.dataflow, planner.graph
     source = flow.source(tensor)
     readers = flow.readers(source)
     seen = {
         index
         for op in readers
+        if op.name != "FULLY_CONNECTED"
         for index in op.inputs
         if index >= 0 and not graph.tensor(index).is_constant and flow.source(index) == source
     }
@@ -47,16 +48,16 @@ def is_host_vector(planner: PlanBuilder, tensor: int) -> bool:
 def plan_vector_input(planner: PlanBuilder, tensor: int) -> None:
     """Scatter: each tile row takes the bytes of its tiles, and every tile keeps its block."""
     size = prod(planner.graph.tensor(tensor).shape)
-    if size > MAX_INPUT or size % INPUT_UNIT:
+    if size > MAX_INPUT:
         raise Refusal(
             None,
             f"input '{planner.graph.tensor(tensor).name}' cannot be scattered over the tiles",
             actual=f"{size} values",
-            allowed=f"a multiple of {INPUT_UNIT} up to {MAX_INPUT}",
+            allowed=f"up to {MAX_INPUT}",
         )
     source = planner.dataflow.source(tensor)
     blocks = Blocks.spread(-(-size // 4))
-    area = input_area(planner, source, blocks)
+    area = input_area(planner, source, blocks) if size % 4 == 0 else None
     slot_lines = -(-size // ROW_BYTES)
     if area is None:
         fifo_line = WIDE_LINES - 2 * slot_lines
