@@ -51,7 +51,7 @@ def test_layers_of_host_vectors(size):
     check(vector(size).fully_connected(5))
 
 
-@pytest.mark.parametrize("size", [4, 8, 13, 64, 1000, 1001, 1040, 4096, 9000])
+@pytest.mark.parametrize("size", [4, 8, 13, 64, 1000, 1001, 1026, 1040, 3001, 4096, 9000, 16383])
 def test_softmax_of_host_vectors(size):
     check(vector(size, "uint8").softmax(beta=0.1))
 

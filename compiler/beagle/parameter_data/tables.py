@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...frontend.graph import Graph, Operator
-from ...planning.plan import Segment
+from ...planning.plan import TILES, Segment
 from . import tensors
 from .layout import LANE_GROUP, ROW_LANES, Array, pad_rows
 from .rules import PackingRules
@@ -29,8 +29,9 @@ def softmax(graph: Graph, op: Operator, rules: PackingRules) -> tuple[Segment, .
     largest = np.finfo(np.float32).max * scale
     addends = _table(channels, 0, _LOWEST)
     factors = _table(channels, int(scale.view(np.uint32)), int(largest.view(np.uint32)))
-    tiles = range(0, channels, _TILE_CHANNELS)
-    spread = tuple(-(-min(_TILE_CHANNELS, channels - first) // LANE_GROUP) for first in tiles)
+    block = _TILE_CHANNELS * -(-channels // (_TILE_CHANNELS * TILES))
+    blocks = range(0, channels, block)
+    spread = tuple(-(-min(block, channels - first) // LANE_GROUP) for first in blocks)
     result = [_segment(op, data, spread) for data in (addends, addends, factors)]
     if len(spread) > 1:
         result.append(_segment(op, pad_rows(np.float32(1).tobytes()), (1,)))
