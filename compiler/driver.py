@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .beagle.assembler import assemble
-from .beagle.build import border_layers, build_executable, build_package
+from .beagle.build import activation_names, border_layers, build_executable, build_package
 from .beagle.chunks import cut_into_chunks
 from .beagle.package import custom_options, write_package
 from .emit.outer_model import outer_model
@@ -177,7 +177,8 @@ def compile_package(
         program.parameters,
         token=token if caching else 0,
         border=border_layers(graph, subset.inputs(graph), subset.outputs(graph), plan.output_parts),
-        activation_names=[graph.tensors[index].name for index in program.activations],
+        activation_names=activation_names(graph, program.activations),
+        scratch_bytes=plan.scratch_bytes,
     )
     loader = None
     if caching:

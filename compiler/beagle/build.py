@@ -62,6 +62,18 @@ def border_layers(
     )
 
 
+def activation_names(graph: Graph, activations: Sequence[int]) -> list[str]:
+    """Layer names of the tensors whose base addresses a program loads, in order. A state tensor
+    comes in first, and goes out the second time."""
+    names = []
+    loaded: set[int] = set()
+    for index in activations:
+        state = graph.tensors[index].is_variable and index in loaded
+        names.append(graph.tensors[index].name + (VARIABLE_SUFFIX if state else ""))
+        loaded.add(index)
+    return names
+
+
 def build_executable(
     program: Program,
     chunks: Sequence[bytes],

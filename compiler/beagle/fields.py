@@ -57,6 +57,7 @@ def _tensor_op() -> tuple[Record[Any] | int, ...]:
         Number("output_zero", 16, "zero point of the result"),
         Number("bias", 1, "add the bias of the scaling unit"),
         Number("scales", 1, "multiply by the scaling unit's factor of the channel"),
+        Number("odd_table", 2, "3 with the table of an odd function"),
     )
 
 

@@ -20,7 +20,7 @@ from .program import Flag, LoadLookup, Unit
 
 Bits = tuple[int, ...]
 
-_OPERATION_FLAGS = 1 << Flag.AVDATA | 1 << Flag.PARAMETERS | 1 << Flag.PARTIAL_SUMS
+OPERATION_FLAGS = 1 << Flag.AVDATA | 1 << Flag.PARAMETERS | 1 << Flag.PARTIAL_SUMS
 """The tensor op's own counters."""
 
 
@@ -87,7 +87,7 @@ def table(activation: Activation) -> LoadLookup:
 
 def load_table(lowering: Lowering, activation: Activation, tiles: int) -> None:
     """Load the table on the tiles of the mask, once their tensor ops are done."""
-    lowering.program.tile_fence(_OPERATION_FLAGS, Unit.TENSOR)
+    lowering.program.tile_fence(OPERATION_FLAGS, Unit.TENSOR)
     loaded = table(activation)
     lowering.add(
         LoadLookup(tiles=tiles, coefficients=loaded.coefficients, breakpoints=loaded.breakpoints)

@@ -13,6 +13,7 @@ from .program import (
     ALL_TILES,
     Halt,
     Instruction,
+    Jump,
     Program,
     ScalarFence,
     ScalarOp,
@@ -148,6 +149,18 @@ class ProgramBuilder:
         add(ScalarOp(operation=_ADD_IMMEDIATE, target=to_low, operand=low, immediate=offset))
         add(ScalarOp(operation=_ADD_IMMEDIATE, target=to_high, operand=high))
         add(replace(carried, predicate=1, target=to_high, operand=to_high, immediate=1))
+
+    def mark(self) -> int:
+        """The place of the next instruction, for a jump back."""
+        return len(self.instructions)
+
+    def jump_unless_done(self, mark: int) -> None:
+        """Back to `mark`, unless predicate 0 holds."""
+        from ..beagle.codec import layout_of  # noqa: PLC0415 - only loops count words
+
+        self.add(Jump(gate=1, sense=1, offset=2))
+        body = sum(layout_of(instruction).words for instruction in self.instructions[mark:])
+        self.add(Jump(offset=-body))
 
     # -- frame ------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from ..planning.flatten import FlattenSpreadStep
 from ..planning.fully_connected import FullyConnectedStep, GatherStep
 from ..planning.image import ImageInputStep
 from ..planning.logistic import LogisticStep
+from ..planning.lstm import BlockInputStep, LstmStep
 from ..planning.map_collection import FlattenGatherStep
 from ..planning.map_concatenation import JoinedMapStep
 from ..planning.map_output import MapOutputStep
@@ -32,6 +33,7 @@ from .gather import lower_gather
 from .image_input import lower_image_input
 from .logistic import lower_logistic
 from .lower import StepLowering
+from .lstm import lower_lstm
 from .map_concatenation import lower_joined_map
 from .map_output import lower_map_output
 from .passes import lower_collect, lower_park, lower_pass_input
@@ -64,6 +66,8 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     FullyConnectedStep: lower_fully_connected,
     SoftmaxStep: lower_softmax,
     LogisticStep: lower_logistic,
+    LstmStep: lower_lstm,
+    BlockInputStep: lower_vector_input,
     VectorCopyStep: lower_vector_copy,
     VectorMoveStep: lower_vector_move,
     FlattenGatherStep: lower_flatten_gather,

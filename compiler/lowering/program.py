@@ -234,6 +234,7 @@ class TensorOp(TileInstruction):
     initial: int = 0
     bias: int = 0
     scales: int = 0
+    odd_table: int = 0  # 3 with the table of an odd function, which holds x >= 0 only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ class PlanBuilder:
     family); set by whoever produces the tensor, read by its consumers and by the outputs.
     sliced: operators that run in spatial passes, and so do not read whole maps. taken: wide
     lines that outlive a step between spatial passes; sent: outputs that went to the host in
-    parts (docs/format/passes.md)."""
+    parts (docs/format/passes.md). later: plans steps behind all operators and outputs."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class PlanBuilder:
         self.gathered: dict[tuple[str, int, int], str] = {}
         self.taken: dict[str, Interval] = {}
         self.sent: set[int] = set()
+        self.later: list[Callable[[], None]] = []
 
     # -- steps --------------------------------------------------------------------------
 

@@ -10,12 +10,14 @@ from .flatten import FLATTEN
 from .fully_connected import FULLY_CONNECTED
 from .image import IMAGE_INPUT
 from .logistic import LOGISTIC
+from .lstm import LSTM, SEQUENCE_INPUT, STATE_INPUT
 from .map_concatenation import MAP_CONCATENATION
 from .map_output import MAP_OUTPUT
 from .multiply import PRODUCT
 from .pointwise import POINTWISE
 from .pooling import GLOBAL_POOL, LOCAL_POOL
 from .resize import RESIZE
+from .sequence import SEQUENCE_RENAME
 from .softmax import SOFTMAX
 from .vector_concatenation import VECTOR_CONCATENATION
 from .vector_io import VECTOR_INPUT, VECTOR_OUTPUT
@@ -34,6 +36,8 @@ FAMILIES: tuple[Family, ...] = (
     PRODUCT,
     RESIZE,
     LOGISTIC,
+    LSTM,
+    SEQUENCE_RENAME,
 )
-INPUTS: tuple[Border, ...] = (VECTOR_INPUT, IMAGE_INPUT)
+INPUTS: tuple[Border, ...] = (STATE_INPUT, SEQUENCE_INPUT, VECTOR_INPUT, IMAGE_INPUT)
 OUTPUTS: tuple[Border, ...] = (VECTOR_OUTPUT, MAP_OUTPUT)

@@ -80,6 +80,10 @@ class Segment:
         count = self.rows if rows is None else rows
         return -(-count * 16 // self.lanes)
 
+    def is_pinned_at(self, pieces: tuple[Piece, ...]) -> bool:
+        """Whether every block lies on its own tile."""
+        return tuple(piece.tile for piece in pieces) == tuple(range(self.blocks))
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -96,7 +100,8 @@ class Step:
     into `Plan.segments`; `lowest_line`: the lowest wide line of its transient blocks; `border`:
     the graph's tensor that the step moves between host and chip, -1 if none; `small`: lines of
     its only block where that makes room for the shared identity matrix, else 0; `kept`: lines
-    below that matrix of a block that later steps use again."""
+    below that matrix of a block that later steps use again; `scratch_bytes`: of the host's
+    memory that the step takes for itself."""
 
     ops: tuple[int, ...] = ()
     segments: tuple[int, ...] = ()
@@ -104,6 +109,7 @@ class Step:
     border: int = -1
     small: int = 0
     kept: int = 0
+    scratch_bytes: int = 0
 
     def moved_to(self, line: int) -> Step:
         """The step with its small (or kept) block at `line`."""
@@ -139,6 +145,11 @@ class Plan:
     def output_parts(self) -> Mapping[int, int]:
         """Into how many parts, one below the other, each output is sent."""
         return Counter(step.border for step in self.steps if isinstance(step, OutputStep))
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Host memory that the program uses while it runs."""
+        return sum(step.scratch_bytes for step in self.steps)
 
     def verify(self) -> None:
         """Raise InternalError if two live buffers overlap or anything leaves its memory."""

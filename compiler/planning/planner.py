@@ -38,7 +38,9 @@ class Region:
 
 def whole_graph(graph: Graph) -> Region:
     """All operators of a graph, for models that are mapped as a whole."""
-    return Region(tuple(op.index for op in graph.operators), graph.inputs, graph.outputs)
+    states = tuple(tensor.index for tensor in graph.tensors if tensor.is_variable)
+    inputs = (*graph.inputs, *states)
+    return Region(tuple(op.index for op in graph.operators), inputs, graph.outputs)
 
 
 def plan_region(
@@ -116,6 +118,10 @@ def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
             _plan_outputs(planner, op)
         spans.append(range(begin, planner.now))
         begin = planner.now
+    for plan_more in planner.later:
+        plan_more()
+    if spans:
+        spans[-1] = range(spans[-1].start, planner.now)
     return tuple(spans)
 
 
@@ -189,4 +195,18 @@ def finish(planner: PlanBuilder, narrow_words: int = NARROW_WORDS) -> Plan:
         identity_line=identity_line,
     )
     (placed,) = share([plan])
+    _check_pinned(placed)
     return placed
+
+
+def _check_pinned(plan: Plan) -> None:
+    """Refuse an operator whose parameters must stay on the chip, on tiles of its choice, and
+    cannot."""
+    for segment, pieces in zip(plan.segments, plan.placement, strict=True):
+        if segment.pinned and not segment.is_pinned_at(pieces):
+            raise Refusal(
+                segment.op,
+                "the operator's parameters must stay in the wide memory",
+                actual=f"{sum(s.lines() for s in plan.segments if s.pinned)} lines",
+                allowed=f"{plan.capacity} lines on a tile",
+            )

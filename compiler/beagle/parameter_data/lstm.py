@@ -64,7 +64,7 @@ def _gate_segments(
     graph: Graph, op: Operator, rules: PackingRules, gate: int
 ) -> tuple[Segment, Segment]:
     bias = graph.tensor(op.inputs[_BIASES + gate]).data
-    headers = ()
+    headers: tuple[HeaderVector, ...] = ()
     if bias is not None and (rules.keep_zero_bias or bias.any()):
         headers = (bias_header(bias),)
     return (
