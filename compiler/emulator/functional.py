@@ -39,7 +39,7 @@ from .host import HostMemory
 from .memories import TILES, TileMemories
 
 _CONSUMERS_FIRST = (4, 0, 3, 2, 6, 7, 8, 9, 5, 1)
-_STEP_LIMIT = 1 << 36
+_STEP_LIMIT = 1 << 32
 """Items all tiles together may run through in one program."""
 
 

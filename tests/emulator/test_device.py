@@ -5,20 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compiler.driver import compile_graph, plan_model
 from compiler.emulator.device import Device
 from compiler.emulator.model import CompiledModel, random_inputs
 from compiler.frontend.tflite_reader import read_model_bytes
-from compiler.options import CompileOptions
 from tests.corpus_paths import require_corpus
+from tests.emulator.compiled import compile_model
 from tests.emulator.reference import Reference, counted
 from tests.model_builder import ModelBuilder
 
 
 def compiled(builder, token):
-    options = CompileOptions()
-    graph = read_model_bytes(builder.build(), "model")
-    return CompiledModel(compile_graph(plan_model(graph, options), token, options))
+    return compile_model(builder.build(), token)
 
 
 def network(seed):
@@ -79,9 +76,7 @@ def test_cocompiled_vendor_models_share_the_chip():
 def test_own_model_is_exact(kind):
     builder = ModelBuilder(kind, seed=3).input("x", (1, 12, 10, 8)).conv2d(24, 3, stride=2)
     data = builder.conv2d(8, 1).build()
-    options = CompileOptions()
-    graph = read_model_bytes(data, "model")
-    model = CompiledModel(compile_graph(plan_model(graph, options), 5, options))
+    graph, model = read_model_bytes(data, "model"), compile_model(data)
     inputs = random_inputs(model)
     result = model.run(inputs, Device("concurrent"))
     assert [str(report) for run in result.runs for report in run.hazards] == []
