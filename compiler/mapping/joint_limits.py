@@ -29,6 +29,8 @@ def vectors_or_channels(graph: Graph, op: Operator, context: Context) -> Violati
     if axis not in (3, -1):
         return Violation(f"axis {axis}", "the channels")
     for tensor in activation_inputs(graph, op)[:-1]:
+        if len(tensor.shape) != 4:
+            return Violation(f"shape {list(tensor.shape)}", "maps", tensor.name)
         if tensor.shape[-1] % WORD:
             return Violation(f"{tensor.shape[-1]} channels", f"multiples of {WORD}", tensor.name)
     return None
