@@ -26,6 +26,15 @@ from .constraints.base import (
 )
 from .constraints.pooling import reduced_axes
 from .joint_limits import read_by_convolutions, vectors_or_channels
+from .lstm_limits import (
+    is_lstm_result,
+    lstm_sizes,
+    lstm_types,
+    own_states,
+    sequence_alone,
+    sequence_from_host_or_lstm,
+    whole_lstm,
+)
 from .map_limits import (
     doubled_or_same,
     map_or_vector,
@@ -82,13 +91,6 @@ def lowering_exists(graph: Graph, op: Operator, _context: Context) -> Violation 
     if op.name in LOWERINGS:
         return None
     return Violation(op.name, hint="It runs on the CPU; the model stays correct.")
-
-
-@constraint()
-def undilated(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """Dilated convolutions are not lowered yet."""
-    dilation = option(op, "dilation_h_factor", 1), option(op, "dilation_w_factor", 1)
-    return None if dilation == (1, 1) else Violation(dilation, "1x1")
 
 
 @constraint()
@@ -216,13 +218,16 @@ def vector_in_blocks(graph: Graph, op: Operator, _context: Context) -> Violation
 @constraint()
 def same_layout(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """The operator is lowered if the three innermost dimensions stay, if it reads the model's
-    input as the host sends it, or if it flattens a map of up to 16384 values."""
+    input as the host sends it, or if it flattens a map of up to 16384 values or the result of
+    an LSTM."""
     source, output = _source(graph, op), result(graph, op)
     if context.reads_host or innermost(source.shape) == innermost(output.shape):
         return None
     if op.name != "SPLIT" and is_vector(output.shape) and len(source.shape) == MAP_RANK:
         size = output.shape[-1]
         return None if size <= LONGEST else Violation(size, f"up to {LONGEST}", source.name)
+    if is_vector(output.shape) and is_lstm_result(graph, source.index, context):
+        return None
     return Violation(source.shape, "a map to a vector", source.name)
 
 
@@ -248,7 +253,7 @@ _SUM = Lowering(
     (picture_from_host,),
 )
 _CLAMP = Lowering(Evidence.EMULATOR, "", (maps_of_several_pixels,), (picture_from_host,))
-_CONVOLUTION = (undilated, image_filter, vector_in_blocks)
+_CONVOLUTION = (image_filter, vector_in_blocks)
 
 LOWERINGS: dict[str, Lowering] = {
     "ADD": _SUM,
@@ -272,7 +277,7 @@ LOWERINGS: dict[str, Lowering] = {
     "DEPTHWISE_CONV_2D": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_7k_4o_2s",
-        (undilated, several_pixels, depth_multiplier_one),
+        (several_pixels, depth_multiplier_one),
         (whole_words_from_host,),
     ),
     "FULLY_CONNECTED": Lowering(
@@ -337,10 +342,16 @@ LOWERINGS: dict[str, Lowering] = {
     "SQUEEZE": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),
     "SUB": _SUM,
     "TANH": _CLAMP,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": Lowering(
+        Evidence.EMULATOR,
+        "",
+        (whole_lstm, lstm_types, lstm_sizes, own_states),
+        (sequence_from_host_or_lstm, sequence_alone),
+    ),
 }
 
 
-_SEVERAL_INPUTS = frozenset({"ADD", "CONCATENATION", "MUL", "SUB"})
+_SEVERAL_INPUTS = frozenset({"ADD", "CONCATENATION", "MUL", "SUB", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
 
 
 def supports_alone(graph: Graph, op: Operator, context: Context) -> Reason | None:

@@ -1,12 +1,14 @@
 """Narrow-memory allocator: a word address for every buffer, from lifetimes and sizes alone.
 
-Buffers are placed in the order (rank, size descending, first step), each at the lowest address
-where it meets no placed buffer that lives at the same time. Facts: docs/format/memory.md.
+Buffers are placed one after the other, each at the lowest address where it meets no placed
+buffer that lives at the same time. The order is (rank, size descending, first step); if that
+does not fit, other orders are tried. Facts: docs/format/memory.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 
 from .plan import NARROW_WORDS, NarrowBuffer
 from .refusal import Refusal
@@ -30,20 +32,92 @@ def allocate(
 ) -> dict[str, int]:
     """Buffer name -> word address; refuses what does not fit into a tile's `capacity` words,
     and names the operator at fault out of `operators` (one for each step)."""
+    wanted = tuple(buffers)
+    first: dict[str, int] | None = None
+    for addresses in _attempts(wanted):
+        if all(addresses[buffer.name] + buffer.words <= capacity for buffer in wanted):
+            return addresses
+        first = first or addresses
+    assert first is not None
+    raise _overflow(wanted, first, operators, capacity)
+
+
+def _attempts(buffers: Sequence[NarrowBuffer]) -> Iterator[dict[str, int]]:
+    """Addresses in the usual order, then in others."""
+    for order in _orders(buffers):
+        yield _place(sorted(buffers, key=order))
+
+
+def _overflow(
+    buffers: Sequence[NarrowBuffer],
+    addresses: dict[str, int],
+    operators: Sequence[int | None],
+    capacity: int,
+) -> NarrowOverflow:
+    """The refusal for the first buffer, in the usual order, that does not fit."""
+    wanted = sorted(buffers, key=_by_size)
+    buffer = next(b for b in wanted if addresses[b.name] + b.words > capacity)
+    end = addresses[buffer.name] + buffer.words
+    alive = operators[buffer.first : buffer.last + 1]
+    return NarrowOverflow(
+        buffer.first,
+        end,
+        next((op for op in alive if op is not None), None),
+        f"the maps alive in step {buffer.first} do not fit into a tile's narrow memory",
+        actual=f"{end} words",
+        allowed=f"at most {capacity}",
+    )
+
+
+Key = tuple[float, ...]
+
+
+def _by_size(buffer: NarrowBuffer) -> Key:
+    return buffer.rank, -buffer.words, buffer.first
+
+
+def _orders(buffers: Sequence[NarrowBuffer]) -> Iterator[Callable[[NarrowBuffer], Key]]:
+    """Sort keys to try. Size alone gives chains their best place; buffers that outlive it may
+    want the widest steps, the longest lives or the largest areas first."""
+    yield _by_size
+    live = _live_words(buffers)
+    widest = {b.name: max(live[b.first : b.last + 1]) for b in buffers}
+
+    def by_breadth(buffer: NarrowBuffer) -> Key:
+        return buffer.rank, -widest[buffer.name], -buffer.words, buffer.first
+
+    def by_life(buffer: NarrowBuffer) -> Key:
+        return buffer.rank, buffer.first - buffer.last, -buffer.words, buffer.first
+
+    def by_area(buffer: NarrowBuffer) -> Key:
+        life = buffer.last - buffer.first + 1
+        return buffer.rank, -buffer.words * life, buffer.first
+
+    def by_age(buffer: NarrowBuffer) -> Key:
+        return buffer.rank, buffer.first, -buffer.words
+
+    yield from (by_breadth, by_life, by_area, by_age)
+
+
+def _live_words(buffers: Sequence[NarrowBuffer]) -> list[int]:
+    """Words that are alive in each step."""
+    changes = [0] * (max((buffer.last for buffer in buffers), default=-1) + 2)
+    for buffer in buffers:
+        changes[buffer.first] += buffer.at_first or buffer.words
+        if buffer.at_first and buffer.last > buffer.first:
+            changes[buffer.first + 1] += buffer.words - buffer.at_first
+            changes[buffer.last + 1] -= buffer.words
+        else:
+            changes[buffer.last + 1] -= buffer.at_first or buffer.words
+    return list(accumulate(changes))
+
+
+def _place(buffers: Iterable[NarrowBuffer]) -> dict[str, int]:
+    """Every buffer at the lowest place that is free, in the order given."""
     placed: list[tuple[int, int, NarrowBuffer]] = []
     addresses: dict[str, int] = {}
-    for buffer in sorted(buffers, key=lambda b: (b.rank, -b.words, b.first)):
+    for buffer in buffers:
         start = _lowest_gap(placed, buffer)
-        if start + buffer.words > capacity:
-            alive = operators[buffer.first : buffer.last + 1]
-            raise NarrowOverflow(
-                buffer.first,
-                start + buffer.words,
-                next((op for op in alive if op is not None), None),
-                f"the maps alive in step {buffer.first} do not fit into a tile's narrow memory",
-                actual=f"{start + buffer.words} words",
-                allowed=f"at most {capacity}",
-            )
         addresses[buffer.name] = start
         placed.append((start, start + buffer.words, buffer))
         placed.sort(key=lambda entry: entry[:2])

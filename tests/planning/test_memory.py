@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.planning.narrow_memory import allocate
+from compiler.planning.narrow_memory import NarrowOverflow, allocate
 from compiler.planning.plan import NARROW_WORDS, NarrowBuffer
 from compiler.planning.refusal import Refusal
 from compiler.planning.weight_chunks import WeightChunks, weight_chunks
@@ -58,6 +58,22 @@ def test_larger_buffers_lie_lower():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(Refusal, match="narrow memory"):
         allocate([NarrowBuffer("huge", NARROW_WORDS + 1, 0, 0)])
+
+
+def test_other_orders_are_tried_where_size_leaves_gaps():
+    branches = [
+        NarrowBuffer("left", 20, 1, 3),
+        NarrowBuffer("right", 20, 1, 3),
+        NarrowBuffer("long", 30, 2, 5),
+        NarrowBuffer("longer", 20, 2, 5),
+        NarrowBuffer("early", 40, 0, 1),
+    ]
+    by_size = allocate(branches)
+    assert max(by_size[b.name] + b.words for b in branches) == 100
+    tight = allocate(branches, capacity=90)
+    assert max(tight[b.name] + b.words for b in branches) == 90
+    with pytest.raises(NarrowOverflow, match="narrow memory"):
+        allocate(branches, capacity=89)
 
 
 def test_blocks_stack_from_the_top_largest_first():
