@@ -26,15 +26,6 @@ from .constraints.base import (
 )
 from .constraints.pooling import reduced_axes
 from .joint_limits import read_by_convolutions, vectors_or_channels
-from .lstm_limits import (
-    is_lstm_result,
-    lstm_sizes,
-    lstm_types,
-    own_states,
-    sequence_alone,
-    sequence_from_host_or_lstm,
-    whole_lstm,
-)
 from .map_limits import (
     doubled_or_same,
     map_or_vector,
@@ -218,16 +209,13 @@ def vector_in_blocks(graph: Graph, op: Operator, _context: Context) -> Violation
 @constraint()
 def same_layout(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """The operator is lowered if the three innermost dimensions stay, if it reads the model's
-    input as the host sends it, or if it flattens a map of up to 16384 values or the result of
-    an LSTM."""
+    input as the host sends it, or if it flattens a map of up to 16384 values."""
     source, output = _source(graph, op), result(graph, op)
     if context.reads_host or innermost(source.shape) == innermost(output.shape):
         return None
     if op.name != "SPLIT" and is_vector(output.shape) and len(source.shape) == MAP_RANK:
         size = output.shape[-1]
         return None if size <= LONGEST else Violation(size, f"up to {LONGEST}", source.name)
-    if is_vector(output.shape) and is_lstm_result(graph, source.index, context):
-        return None
     return Violation(source.shape, "a map to a vector", source.name)
 
 
@@ -342,16 +330,10 @@ LOWERINGS: dict[str, Lowering] = {
     "SQUEEZE": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),
     "SUB": _SUM,
     "TANH": _CLAMP,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": Lowering(
-        Evidence.EMULATOR,
-        "",
-        (whole_lstm, lstm_types, lstm_sizes, own_states),
-        (sequence_from_host_or_lstm, sequence_alone),
-    ),
 }
 
 
-_SEVERAL_INPUTS = frozenset({"ADD", "CONCATENATION", "MUL", "SUB", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
+_SEVERAL_INPUTS = frozenset({"ADD", "CONCATENATION", "MUL", "SUB"})
 
 
 def supports_alone(graph: Graph, op: Operator, context: Context) -> Reason | None:
