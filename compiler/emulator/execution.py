@@ -47,6 +47,11 @@ def signals(*candidates: tuple[Flag, int | None, AddressStream]) -> tuple[Signal
     )
 
 
+def _alike(row: list[int]) -> bool:
+    """Whether all tiles have the same value."""
+    return row.count(row[0]) == TILES
+
+
 def next_boundary(
     start: int, groups: Iterable[WaitSet], signals: Iterable[Signal], total: int
 ) -> int:
@@ -76,6 +81,10 @@ class Side:
     def supply(self, tile: int) -> int:
         """Data that has arrived for the tile, in any unit that grows with it."""
         return 0
+
+    def supplies(self) -> list[int] | None:
+        """`supply` of every tile; None if it is always the same."""
+        return None
 
     def reach(self, tile: int, start: int) -> int:
         """How far the tile may advance now, at least `start`."""
@@ -115,10 +124,16 @@ class Side:
         """Time the items take, in clock cycles."""
         return float(stop - start)
 
-    def ready(self, tiles: Iterable[int]) -> dict[tuple[int, int], list[int]]:
+    def ready(self, tiles: Sequence[int]) -> dict[tuple[int, int], list[int]]:
         """Tiles that can advance, by (start, stop)."""
         counters = self.chip.counters.tile
         rows = [counters[flag] for flag in self.flags]
+        if len(tiles) == TILES and _alike(self.done) and all(map(_alike, rows)):
+            supply = self.supplies()
+            if supply is None or _alike(supply):
+                first = self.done[0]
+                limit = self.reach(0, first) if first < self.total else first
+                return {(first, limit): list(tiles)} if limit > first else {}
         known: dict[tuple[int, ...], int] = {}
         groups: dict[tuple[int, int], list[int]] = {}
         for tile in tiles:

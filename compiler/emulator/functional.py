@@ -97,6 +97,7 @@ class Functional(Chip):
 
     def _step(self, execution: Execution) -> bool:
         assert execution.sides is not None
+        done: list[int] = []
         moved = False
         for side in execution.sides:
             for (first, stop), tiles in side.ready(execution.active).items():
@@ -106,8 +107,10 @@ class Functional(Chip):
                 except EmulationError as error:
                     raise located(error, execution) from None
                 moved = True
-        if moved:
-            for tile in [tile for tile in execution.active if execution.finished(tile)]:
+                if stop == side.total:
+                    done += tiles
+        for tile in dict.fromkeys(done):
+            if execution.finished(tile):
                 self._finish(execution, tile)
         return moved
 

@@ -133,6 +133,11 @@ class ReceiveSide(Side):
             return self.total
         return self.chip.links[self.direction][tile].available
 
+    def supplies(self) -> list[int] | None:
+        if self.fill is not None:
+            return None
+        return [link.available for link in self.chip.links[self.direction]]
+
     def reach(self, tile: int, start: int) -> int:
         counters = self.chip.counters.tile
         limit = min(group.limit(counters, tile, start) for group in self.waits)

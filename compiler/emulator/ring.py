@@ -118,6 +118,9 @@ class ConsumeSide(Side):
     def supply(self, tile: int) -> int:
         return self.chip.ports[self.channel][tile].available
 
+    def supplies(self) -> list[int]:
+        return [port.available for port in self.chip.ports[self.channel]]
+
     def reach(self, tile: int, start: int) -> int:
         items = self.waits[0].limit(self.chip.counters.tile, tile, int(self.items[start]))
         limit = self.total if items >= self.wide.total else int(self.first_row[items])

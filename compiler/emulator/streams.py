@@ -17,6 +17,7 @@ from ..errors import EmulationError
 from ..lowering.program import Nest, Tail
 
 Addresses = NDArray[np.int64]
+_MOST_LEVELS = 16
 MAX_ITEMS = 1 << 26
 """Items one instruction may run through; larger nests are refused as malformed."""
 
@@ -57,11 +58,11 @@ class AddressStream:
         self._sizes = [1]
         for count in counts:
             self._sizes.append(self._sizes[-1] * count)
-        if self._sizes[-1] > MAX_ITEMS:
-            raise EmulationError(
-                "an address stream is too long", actual=self._sizes[-1], allowed=MAX_ITEMS
-            )
-        self.total = self._sizes[-1]
+        full = self._sizes[-1]
+        if full > MAX_ITEMS:
+            raise EmulationError("an address stream is too long", actual=full, allowed=MAX_ITEMS)
+        self._sizes += [full] * (_MOST_LEVELS - levels)
+        self.total = full
         if tail is not None:
             self._kept = self._tail_items(tail, loop, regular)
             self.total = len(self._kept)
@@ -84,7 +85,7 @@ class AddressStream:
 
     def size(self, level: int) -> int:
         """Items of a complete block of `level`."""
-        return self._sizes[min(level, len(self.counts))]
+        return self._sizes[level]
 
     def full_index(self) -> Addresses:
         """Each item's number in the nest without the tail's shortening."""
@@ -140,19 +141,19 @@ class AddressStream:
     def blocks(self, level: int) -> int:
         """Number of blocks of `level`."""
         if self._kept is None:
-            return self.total // self.size(level)
+            return self.total // self._sizes[level]
         return len(self.starts(level)) - 1
 
     def finished(self, level: int, items: int) -> int:
         """Blocks of `level` that are complete when `items` items are done."""
         if self._kept is None:
-            return items // self.size(level)
+            return items // self._sizes[level]
         return int(np.searchsorted(self.starts(level)[1:], items, side="right"))
 
     def start(self, level: int, block: int) -> int:
         """First item of a block; the total for blocks behind the last."""
         if self._kept is None:
-            return min(block * self.size(level), self.total)
+            return min(block * self._sizes[level], self.total)
         starts = self.starts(level)
         return int(starts[min(block, len(starts) - 1)])
 
