@@ -59,6 +59,7 @@ class PlanBuilder:
         self.gathered: dict[tuple[str, int, int], str] = {}
         self.taken: dict[str, Interval] = {}
         self.sent: set[int] = set()
+        self.placed_first: set[int] = set()
         self.later: list[Callable[[], None]] = []
 
     # -- steps --------------------------------------------------------------------------
@@ -180,6 +181,13 @@ class PlanBuilder:
             indices = range(len(self.segments) - len(packed), len(self.segments))
             self._segment_indices[op.index] = tuple(indices)
         return self._segment_indices[op.index]
+
+    def add_segment(self, op: Operator) -> int:
+        """As `add_segments` for an operator that needs exactly one; refuses any other."""
+        indices = self.add_segments(op)
+        if len(indices) != 1:
+            raise Refusal(op.index, f"no parameter data is known for this {op.name}")
+        return indices[0]
 
     # -- maps -----------------------------------------------------------------------------
 

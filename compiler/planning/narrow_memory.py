@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
+from .breadth_order import place_by_breadth
 from .plan import NARROW_WORDS, NarrowBuffer
 from .refusal import Refusal
 
@@ -44,6 +45,7 @@ def allocate(
 
 def _attempts(buffers: Sequence[NarrowBuffer]) -> Iterator[dict[str, int]]:
     """Addresses in the usual order, then in others."""
+    yield place_by_breadth(buffers)
     for order in _orders(buffers):
         yield _place(sorted(buffers, key=order))
 

@@ -135,6 +135,8 @@ class Plan:
     notes: Mapping[str, str] = field(default_factory=dict)
     identity_line: int = WIDE_LINES
     """The line with the 4x4 byte identity that several steps share (WIDE_LINES: none)."""
+    placed_first: frozenset[int] = frozenset()
+    """Segments whose place is chosen before all others' (docs/format/passes.md)."""
 
     @property
     def capacity(self) -> int:

@@ -20,11 +20,12 @@ from .plan import WIDE_LINES, Plan, Segment
 @dataclass(frozen=True, slots=True)
 class _Pool:
     """Layers of all programs. `order`: indices by program, then by operator of the source;
-    `programs`: program number of each segment."""
+    `programs`: program number of each segment; `first`: layers placed before all others."""
 
     segments: tuple[Segment, ...]
     programs: tuple[int, ...]
     order: tuple[int, ...]
+    first: frozenset[int]
     capacity: int
     small_sort: int
 
@@ -45,6 +46,7 @@ def share(plans: Sequence[Plan], *, by_order: bool = False) -> list[Plan]:
             pool.capacity,
             cached=cached,
             order=pool.order,
+            first=pool.first,
             small_sort=pool.small_sort,
         )
     )
@@ -88,5 +90,16 @@ def _pool(plans: Sequence[Plan]) -> _Pool:
     segments = tuple(segment for plan in plans for segment in plan.segments)
     programs = tuple(number for number, plan in enumerate(plans) for _ in plan.segments)
     order = sorted(range(len(segments)), key=lambda i: (programs[i], segments[i].op))
-    small_sort = plans[0].release.small_sort
-    return _Pool(segments, programs, tuple(order), shared_capacity(plans), small_sort)
+    first: set[int] = set()
+    count = 0
+    for plan in plans:
+        first.update(count + index for index in plan.placed_first)
+        count += len(plan.segments)
+    return _Pool(
+        segments,
+        programs,
+        tuple(order),
+        frozenset(first),
+        shared_capacity(plans),
+        plans[0].release.small_sort,
+    )
