@@ -26,6 +26,15 @@ from .constraints.base import (
 )
 from .constraints.pooling import reduced_axes
 from .joint_limits import read_by_convolutions, vectors_or_channels
+from .lstm_limits import (
+    is_lstm_result,
+    lstm_sizes,
+    lstm_types,
+    own_states,
+    sequence_alone,
+    sequence_from_host_or_lstm,
+    whole_lstm,
+)
 from .map_limits import (
     doubled_or_same,
     map_or_vector,
@@ -179,6 +188,8 @@ def result_on_chip(graph: Graph, op: Operator, context: Context) -> Violation | 
 
 
 @constraint()
+    if is_vector(output.shape) and is_lstm_result(graph, source.index, context):
+        return None
 def mean_over_the_map(graph: Graph, op: Operator, _context: Context) -> Violation | None:
     """MEAN is lowered over x and y together."""
     axes = reduced_axes(graph, op)
@@ -209,7 +220,8 @@ def vector_in_blocks(graph: Graph, op: Operator, _context: Context) -> Violation
 @constraint()
 def same_layout(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """The operator is lowered if the three innermost dimensions stay, if it reads the model's
-    input as the host sends it, or if it flattens a map of up to 16384 values."""
+    input as the host sends it, or if it flattens a map of up to 16384 values or the result of
+    an LSTM."""
     source, output = _source(graph, op), result(graph, op)
     if context.reads_host or innermost(source.shape) == innermost(output.shape):
         return None
@@ -295,6 +307,12 @@ LOWERINGS: dict[str, Lowering] = {
     "PAD": Lowering(
         Evidence.VENDOR_BYTES,
         "posenet_mobilenet_v1_075_353_481_16_quant_decoder",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": Lowering(
+        Evidence.EMULATOR,
+        "",
+        (whole_lstm, lstm_types, lstm_sizes, own_states),
+        (sequence_from_host_or_lstm, sequence_alone),
+    ),
         (read_by_convolutions,),
     ),
     "QUANTIZE": Lowering(
@@ -333,7 +351,7 @@ LOWERINGS: dict[str, Lowering] = {
 }
 
 
-_SEVERAL_INPUTS = frozenset({"ADD", "CONCATENATION", "MUL", "SUB"})
+_SEVERAL_INPUTS = frozenset({"ADD", "CONCATENATION", "MUL", "SUB", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
 
 
 def supports_alone(graph: Graph, op: Operator, context: Context) -> Reason | None:

@@ -145,7 +145,9 @@ def plan_lstm(planner: PlanBuilder, op: Operator) -> None:
         hidden=planner.consume(hidden),
         cell=planner.consume(cell),
         matrices=_matrices(planner, op, names),
-        arithmetic=cell_arithmetic(graph.tensor(hidden), graph.tensor(cell)),
+        arithmetic=cell_arithmetic(
+            graph.tensor(hidden), graph.tensor(cell), float(op.options.get("cell_clip", 0.0))
+        ),
         work=planner.scratch(f"{index} work", WORK_WORDS),
         constants=planner.scratch(f"{index} constants", SUM_WORDS),
         identity=planner.identity(),

@@ -51,14 +51,18 @@ class CellArithmetic:
     hidden: Requantization
 
 
-def cell_arithmetic(hidden: Tensor, cell: Tensor) -> CellArithmetic:
-    """hidden: int8; cell: int16, zero point 0."""
+def cell_arithmetic(hidden: Tensor, cell: Tensor, clip: float = 0.0) -> CellArithmetic:
+    """hidden: int8; cell: int16, zero point 0; clip: largest real value of a cell (0: none)."""
     unit, zero, cell_unit = scale(hidden), zero_point(hidden), scale(cell)
     weights = best_ratio(Fraction(cell_unit) / Fraction(FINE_UNIT))
     sum_unit = single(max(cell_unit, FINE_UNIT) / single(max(weights)))
     fine = _wide_range(FINE_UNIT, FINE_ZERO)
     state = _wide_range(cell_unit, CELL_ZERO)
     inverse = single(1 / cell_unit)
+    clipped = state
+    if clip > 0:
+        most = single(single(clip) * inverse)
+        clipped = min(state[0], most), max(state[1], -most)
     return CellArithmetic(
         hidden_zero=zero,
         hidden_unit=unit,
@@ -70,7 +74,7 @@ def cell_arithmetic(hidden: Tensor, cell: Tensor) -> CellArithmetic:
         kept=Requantization(single(single(SIGMOID_UNIT * cell_unit) * inverse), *state, CELL_ZERO),
         weights=weights,
         cell_initial=-(CELL_ZERO * weights[0] + FINE_ZERO * weights[1]),
-        cell=Requantization(single(sum_unit * inverse), *state, CELL_ZERO),
+        cell=Requantization(single(sum_unit * inverse), *clipped, CELL_ZERO),
         tanh_unit=sum_unit,
         hidden=Requantization(
             single(single(SIGMOID_UNIT * FINE_UNIT) * single(1 / unit)), *clamps(unit, zero), zero

@@ -14,10 +14,12 @@ from .vectors import vector_layout
 
 
 def is_on_one_tile(planner: PlanBuilder, op: Operator) -> bool:
-    """The values lie one behind the other in a single block."""
+    """The values lie one behind the other in a single block, and become a vector."""
     layout = vector_layout(planner, op.inputs[0])
-    values = prod(planner.graph.tensor(op.inputs[0]).shape)
-    return layout is not None and layout.blocks.tiles == 1 and 4 * layout.blocks.words == values
+    source, output = (planner.graph.tensor(t).shape for t in (op.inputs[0], op.outputs[0]))
+    if layout is None or prod(output[:-1]) != 1:
+        return False
+    return layout.blocks.tiles == 1 and 4 * layout.blocks.words == prod(source)
 
 
 def rename_sequence(planner: PlanBuilder, op: Operator) -> None:

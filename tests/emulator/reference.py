@@ -17,6 +17,8 @@ import numpy as np
 from compiler.beagle.lookup_tables import lookup_tables
 from compiler.frontend.graph import Graph, Operator, TensorType
 
+from .lstm_reference import lstm
+
 F = np.float32
 Array = np.ndarray[Any, Any]
 _SIGNED = {TensorType.INT8: 128, TensorType.INT16: 32768}
@@ -27,12 +29,14 @@ class NoReferenceError(Exception):
 
 
 class Reference:
-    """Evaluates a graph's operators in order; `values` holds every tensor computed."""
+    """Evaluates a graph's operators in order; `values` holds every tensor computed, `states`
+    what variable tensors hold behind the run."""
 
     def __init__(self, graph: Graph, inputs: dict[int, Array]) -> None:
         self.graph = graph
         self.values: dict[int, Array] = dict(inputs)
         self.unknown: set[str] = set()
+        self.states: dict[int, Array] = {}
 
     def run(self) -> dict[int, Array]:
         """All tensors that can be computed; `unknown` names operators that cannot."""
@@ -54,7 +58,11 @@ class Reference:
     def value(self, index: int) -> Array:
         if index in self.values:
             return self.values[index]
-        data = self.graph.tensors[index].data
+        tensor = self.graph.tensors[index]
+        data = tensor.data
+        if data is None and tensor.is_variable:
+            kind = np.int16 if tensor.type == TensorType.INT16 else np.int8
+            return counted(np.full(tensor.shape, self._quantization(index).zero_points[0], kind))
         if data is None:
             raise NoReferenceError
         return counted(np.asarray(data).reshape(self.graph.tensors[index].shape))
@@ -446,4 +454,5 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "SQUEEZE": reshape,
     "SUB": add,
     "TANH": hyperbolic,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
 }
