@@ -135,7 +135,7 @@ def plan_convolution(planner: PlanBuilder, op: Operator) -> None:
     window = convolution_window(planner, op)
     classes = tile_classes(window, layout, output)
     pixels = max(tile_class.height * tile_class.width for tile_class in classes)
-    (segment_index,) = planner.add_segments(op)
+    segment_index = planner.add_segment(op)
     segment = planner.segments[segment_index]
     depthwise = is_depthwise(planner, op)
     chunks = _chunks(window, layout, segment, depthwise, pixels)

@@ -134,7 +134,7 @@ def _add_packing(
     planner: PlanBuilder, op: Operator, maps: tuple[MapLayout, MapLayout], source: str
 ) -> str:
     """A convolution with a kernel of one pixel whose weights are ones and zeros."""
-    (index,) = planner.add_segments(op)
+    index = planner.add_segment(op)
     segment = planner.segments[index]
     window = ConvolutionWindow(Window(), Window())
     pixels = max(length(part) for part in maps[0].columns.own)

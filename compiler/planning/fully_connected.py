@@ -207,7 +207,7 @@ def _check(op: Operator, layout: VectorLayout, inputs: int, outputs: int) -> Non
 def add_matrix(planner: PlanBuilder, op: Operator, outputs: int) -> tuple[int, Segment]:
     """The layer's parameters, one block of 64 outputs a tile; a convolution of one pixel has
     the layout of a matrix."""
-    (index,) = planner.add_segments(op)
+    index = planner.add_segment(op)
     blocks = -(-outputs // OUTPUT_LANES)
     segment = replace(planner.segments[index], kind="fully_connected", blocks=blocks)
     planner.segments[index] = segment
