@@ -31,6 +31,7 @@ class Kind(enum.Enum):
     OVERWRITE_BEFORE_READ = "overwrites data that may not be read yet"
     DOUBLE_WRITE = "writes what another instruction may be writing"
     MESSAGE_ORDER = "sends to a receiver in no certain order with another sender"
+    HOST_ORDER = "data from the host could overtake another sender, if the host were fast enough"
     UNINITIALISED = "reads what was never written"
     UNBALANCED = "a counter is set while it may still change"
     LEFT_OVER = "data nobody takes"
@@ -38,8 +39,9 @@ class Kind(enum.Enum):
     UNDERRUN = "takes items of a feed buffer that may not be there yet"
 
 
-NOTES = (Kind.UNINITIALISED,)
-"""Reports that alone are no fault: lanes whose value is not used are read too."""
+NOTES = (Kind.UNINITIALISED, Kind.HOST_ORDER)
+"""Reports that alone are no fault: lanes whose value is not used are read too, and some old
+programs rely on data from the host taking longer than a few instructions."""
 
 
 _BUFFERS = (Space.PARAMETER_FEED, Space.ACTIVATION_FEED)

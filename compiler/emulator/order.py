@@ -121,7 +121,8 @@ class Order:
         tile = None if receiver == TILES else receiver
         name = f"ring channel {'AB'[channel]}" if tile is not None else "outfeed"
         place, other = self._owners.get(thread, ""), self._owners.get(before[0], "")
-        self.detector.add(Report(Kind.MESSAGE_ORDER, place, tile, name, None, other))
+        kind = Kind.HOST_ORDER if thread > CORE else Kind.MESSAGE_ORDER
+        self.detector.add(Report(kind, place, tile, name, None, other))
 
     # -- fences ----------------------------------------------------------------------------
 
