@@ -291,9 +291,12 @@ def add(ref: Reference, op: Operator) -> Array:
 
 
 def average_pool(ref: Reference, op: Operator) -> Array:
+    """Padding counts for nothing."""
     size = op.options["filter_height"], op.options["filter_width"]
-    parts = windows(_image(ref.value(op.inputs[0])).astype(np.float64), size, op, dilated=False)
-    return _average(ref, op, parts.sum((0, 1)), size[0] * size[1])
+    source = _image(ref.value(op.inputs[0])).astype(np.float64)
+    sums = windows(source, size, op, dilated=False).sum((0, 1))
+    counts = windows(np.ones_like(source), size, op, dilated=False).sum((0, 1))
+    return _average(ref, op, sums, counts)
 
 
 def mean(ref: Reference, op: Operator) -> Array:
@@ -306,10 +309,11 @@ def mean(ref: Reference, op: Operator) -> Array:
     )
 
 
-def _average(ref: Reference, op: Operator, sums: Array, count: int) -> Array:
+def _average(ref: Reference, op: Operator, sums: Array, count: Array | int) -> Array:
     x, out = op.inputs[0], op.outputs[0]
     sums = sums - count * ref.zero(x)
-    factor = F(F(ref.scale(x)[0] * (F(1) / F(count))) * (F(1) / ref.scale(out)[0]))
+    share = F(1) / np.asarray(count, F)
+    factor = (ref.scale(x)[0] * share).astype(F) * (F(1) / ref.scale(out)[0])
     return requantize(sums, factor, ref.scale(out)[0], ref.zero(out))
 
 
