@@ -198,7 +198,7 @@ class _TensorOps:
             _Level(tile_class.height, rows.stride * row, "y"),
         )
         blocks = _Level(step.output_blocks, 0, "block")
-        if step.depthwise:
+        if step.depthwise and step.output_channels > 1:
             levels = _folded(_Level(1, 1, "z"), *taps, *pixels, replace(blocks, stride=1))
         elif self.streamed:
             part = _Level(chunks.input_words, 1, "z")
