@@ -139,7 +139,7 @@ def _comparison(kind: int, left: int, right: int) -> bool:
         left == right,
         left != right,
         _signed(left) > _signed(right),
-        left < right,
+        _signed(left) < _signed(right),
         _signed(left) >= _signed(right),
         left >= right,
     )[kind - _FIRST_COMPARISON]

@@ -53,7 +53,7 @@ _COMPARISONS: dict[int, Callable[[int, int], bool]] = {
     0x9: lambda a, b: a == b,
     0xA: lambda a, b: a != b,
     0xB: lambda a, b: _signed(a) > _signed(b),
-    0xC: lambda a, b: a < b,
+    0xC: lambda a, b: _signed(a) < _signed(b),
     0xD: lambda a, b: _signed(a) >= _signed(b),
     0xE: lambda a, b: a >= b,
 }

@@ -116,19 +116,19 @@ See [synchronisation](synchronisation.md) for the counters and who signals them.
 
 The disassembler keeps a non-zero bit that no attribute stands for as an extra pair of field
 name and value (`extra=((signal_sent.unknown, 1))`), so nothing is lost. In known programs
-these are: the unknown bit of the mesh moves' signals (early releases), the register fields of
-the head, and bits [2095:2097) of two tensor ops, which are 3. Parts of a building block are
-named with a dot, for example `wide.delta0`, `waits2.threshold`, `signal.level`.
+these are: the unknown bit of the mesh moves' signals (early releases) and the register fields
+of the head ([LSTM](lstm.md)). Parts of a building block are named with a dot, for example
+`wide.delta0`, `waits2.threshold`, `signal.level`.
 """
 
 _REGISTERS = """\
 ## Scalar operations
 
 `operation`: 1 add, 2 subtract, 3 and, 4 or, 5 exclusive or, 6 shift left, 7 shift right,
-9 equal, 10 not equal, 12 unsigned less, 15 move, 16 integer to float, 17 float to integer,
-18 .. 22 float add, subtract, multiply, maximum, minimum; + 32 takes `immediate` as a number
-(else its low 5 bits name a register). Comparisons write a predicate. A register loaded with
-post-increment changes two instructions later.
+9 equal, 10 not equal, 12 less, 13 not less (both signed), 15 move, 16 integer to float,
+17 float to integer, 18 .. 22 float add, subtract, multiply, maximum, minimum; + 32 takes
+`immediate` as a number (else its low 5 bits name a register). Comparisons write a predicate. A
+register loaded with post-increment changes two instructions later.
 
 A host descriptor is four fields (`command` 10, `command_slot` 0 .. 3: address low, address
 high, size, tag) and `command` 12, which sends it. Tags: 1 input, 2 parameters, 3 output,

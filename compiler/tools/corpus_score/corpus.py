@@ -16,6 +16,8 @@ MANIFEST = "manifest.json"
 PROGRAMS = "RingCanary_programs"
 _RELEASE_16 = ("ricardodeazambuja+LibrEdgeTPU", "RingCanary+", "google-coral+coralmicro")
 _RUNTIME_12 = ("google-coral+",)
+_AN_LSTM = "keras_lstm"
+"""Its package says 12, but the vendor's table has the operator from 14 on."""
 _RUNTIME_10 = 10
 """What the remaining files ask for: an older release wrote them, 15.0 comes closest."""
 
@@ -100,6 +102,8 @@ def _entry(corpus: Path, row: dict[str, Any]) -> Entry:
 def _options(name: str) -> CompileOptions:
     if name.startswith(_RELEASE_16):
         return CompileOptions(RELEASE_16)
+    if _AN_LSTM in name:
+        return CompileOptions(RELEASE_15, 14)
     if name.startswith(_RUNTIME_12):
         return CompileOptions(RELEASE_15, 12)
     return CompileOptions(RELEASE_15, _RUNTIME_10)
