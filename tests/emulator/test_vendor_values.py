@@ -8,9 +8,6 @@ import pytest
 from tests.emulator.vendor_runs import compare, fast_pairs, run
 from tests.vendor_models import corpus_parameters
 
-NO_REFERENCE = ("keras_lstm",)
-"""The vendor's program rounds a recurrent layer's gates itself: no operator defines its values."""
-
 
 @pytest.mark.parametrize("pair", corpus_parameters(fast_pairs()))
 def test_values(pair):
@@ -19,5 +16,5 @@ def test_values(pair):
     if pair.source is None:
         return
     comparisons = compare(pair, model, result)
-    assert comparisons or any(name in pair.name for name in NO_REFERENCE)
+    assert comparisons
     assert [c for c in comparisons if c.differing] == []

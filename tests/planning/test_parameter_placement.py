@@ -153,7 +153,7 @@ NOT_REPRODUCED = {
     "deeplab_mobilenet_edgetpu_slim_cityscapes_quant_edgetpu": "the same",
     "posenet_mobilenet_v1_075_721_1281_16_quant_decoder_edgetpu": "3 of 31 layers",
     "movenet_single_pose_lightning_ptq_edgetpu": "two branches in the other order",
-    "keras_lstm_mnist_ptq_edgetpu": "an operator without packing",
+    "keras_lstm_mnist_ptq_edgetpu": "tiles of the one-hot matrices around an LSTM",
     **{
         f"ssd_mobilenet_v1_coco_quant_postprocess_segment_{name}_edgetpu": "order of heads unknown"
         for name in ("1_of_2", "2_of_3", "3_of_4")
