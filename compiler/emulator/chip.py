@@ -100,6 +100,10 @@ class Traffic:
         self.to_host += size
 
 
+Observer = Callable[["Chip", Execution, int], None]
+"""Called with (chip, instruction, tile) whenever an instruction is done on a tile."""
+
+
 class Chip:
     """What the units share, and the state that outlives a program: `memories`."""
 
@@ -114,6 +118,7 @@ class Chip:
         self.links = {way: [MeshLink() for _ in range(TILES)] for way in Direction}
         self.tables: list[LookupTable | None] = [None] * TILES
         self.traffic = Traffic()
+        self.observer: Observer | None = None
 
     # -- what units call -----------------------------------------------------------------
 

@@ -263,6 +263,8 @@ class Concurrent(Chip):
             self.order.learn_words(worker.thread, index, worker.tile, count)
 
     def _finish(self, execution: Execution, tile: int) -> None:
+        if self.observer is not None:
+            self.observer(self, execution, tile)
         self._busy[tile][execution.unit] = None
         if self.timeline is not None:
             self.timeline.end(execution, tile, self.now)

@@ -21,7 +21,7 @@ from ..beagle.executable import (
     OutputLayout,
 )
 from ..errors import EmulationError, Where
-from .chip import Chip
+from .chip import Chip, Observer
 from .concurrent import Concurrent
 from .feeds import ACTIVATIONS, PARAMETERS
 from .functional import Functional
@@ -83,7 +83,8 @@ class Device:
     that share a token share the chip; another token, or a program without one, wipes it.
 
     mode: "functional" (values only, fast) or "concurrent" (time and hazards too). speeds: costs
-    and, with a seed, random speeds of the units. record: keep a timeline."""
+    and, with a seed, random speeds of the units. record: keep a timeline. observer: called with
+    (chip, instruction, tile) whenever an instruction is done on a tile."""
 
     def __init__(
         self,
@@ -91,10 +92,12 @@ class Device:
         speeds: Speeds | None = None,
         *,
         record: bool = False,
+        observer: Observer | None = None,
     ) -> None:
         self.mode = mode
         self.speeds = speeds
         self.record = record
+        self.observer = observer
         self.memories = TileMemories()
         self.detector = Detector()
         self._cache = _Cache()
@@ -159,6 +162,7 @@ class Device:
             chip = Concurrent(self.memories, host, order, self.speeds, timeline)
         else:
             chip = Functional(self.memories, host)
+        chip.observer = self.observer
         Machine(chip).run(load(link(executable)))
         descriptors, left = host.pending
         if descriptors or left:

@@ -120,6 +120,8 @@ class Functional(Chip):
             raise execution.error("the program does not come to an end: too many steps")
 
     def _finish(self, execution: Execution, tile: int) -> None:
+        if self.observer is not None:
+            self.observer(self, execution, tile)
         execution.active.remove(tile)
         execution.remaining -= 1
         self._busy[tile][execution.unit] = None

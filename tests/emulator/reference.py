@@ -16,6 +16,7 @@ import numpy as np
 
 from compiler.beagle.lookup_tables import lookup_tables
 from compiler.frontend.graph import Graph, Operator, TensorType
+from compiler.frontend.slices import slice_ranges
 
 from .lstm_reference import lstm
 
@@ -322,6 +323,13 @@ def max_pool(ref: Reference, op: Operator) -> Array:
     return windows(_image(ref.value(op.inputs[0])), size, op, dilated=False).max((0, 1))
 
 
+def strided_slice(ref: Reference, op: Operator) -> Array:
+    ranges = slice_ranges(ref.graph, op)
+    if ranges is None:
+        raise NoReferenceError
+    return ref.value(op.inputs[0])[tuple(slice(*bounds) for bounds in ranges)]
+
+
 def reshape(ref: Reference, op: Operator) -> Array:
     return ref.value(op.inputs[0])
 
@@ -456,6 +464,7 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "SOFTMAX": softmax,
     "SPLIT": split,
     "SQUEEZE": reshape,
+    "STRIDED_SLICE": strided_slice,
     "SUB": add,
     "TANH": hyperbolic,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
