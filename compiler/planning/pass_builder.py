@@ -69,7 +69,7 @@ class PassBuilder(PlanBuilder):
         for op in reversed(operators):
             for tensor in self.dataflow.activations(op):
                 need = self._need(op, tensor)
-                if need is None:
+                if need is None or not (any(need.rows) and any(need.columns)):
                     raise Refusal(op.index, f"{op.name} does not run on a part of its map")
                 height, width, _ = self.map_shape(tensor)
                 extent = _span(need.rows, height), _span(need.columns, width)
