@@ -63,3 +63,25 @@ def add_lstm(
         options=options,
         version=3,
     )
+
+
+def add_step(
+    builder: ModelBuilder, step: int, *, keep: bool = False, source: Value | None = None
+) -> ModelBuilder:
+    """STRIDED_SLICE that takes one step (negative: from the end)."""
+    value = source or builder.last
+    end = [0, step + 1, 0]
+    bounds = ([0, step, 0], end, [1, 1, 1])
+    constants = [builder.constant(np.array(values, np.int32), "bound") for values in bounds]
+    options = {
+        "begin_mask": 5,
+        "end_mask": 5 if step != -1 else 7,
+        "ellipsis_mask": 0,
+        "new_axis_mask": 0,
+        "shrink_axis_mask": 0 if keep else 2,
+    }
+    units = value.shape[2]
+    shape = (1, 1, units) if keep else (1, units)
+    return builder.op(
+        "STRIDED_SLICE", [value, *constants], shape, output=value.output, options=options
+    )

@@ -29,9 +29,11 @@ from .joint_limits import read_by_convolutions, vectors_or_channels
 from .lstm_limits import (
     is_lstm_result,
     lstm_sizes,
+    one_step,
     lstm_types,
     own_states,
     sequence_alone,
+    step_of_an_lstm,
     sequence_from_host_or_lstm,
     whole_lstm,
 )
@@ -290,6 +292,9 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.VENDOR_BYTES,
         "yamnet_spectra_in, movenet_single_pose_lightning_ptq",
         (map_or_vector,),
+    "STRIDED_SLICE": Lowering(
+        Evidence.EMULATOR, "", (one_step, same_real_values), (step_of_an_lstm,)
+    ),
         (vector_on_chip, picture_from_host),
     ),
     "MEAN": Lowering(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from ..frontend.graph import Graph, Operator, Tensor, TensorType
+from ..frontend.slices import single_step
 from .constraints.base import Context, Violation, constraint, operand, option, result
 from .movement_limits import LONGEST
 from .program_parts import keeps_values
@@ -128,6 +129,23 @@ def sequence_alone(graph: Graph, op: Operator, context: Context) -> Violation | 
         if maker is None or maker not in context.mapped:
             return None
         tensor = graph.operators[maker].inputs[0]
+
+
+@constraint()
+def one_step(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """STRIDED_SLICE is lowered if it takes one step of a sequence, with all its values."""
+    if len(op.inputs) == 4 and single_step(graph, op) is not None:
+        return None
+    return Violation(result(graph, op).shape, "one step of [1, steps, values]")
+
+
+@constraint()
+def step_of_an_lstm(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """STRIDED_SLICE is lowered if its input is the result of an LSTM."""
+    source = graph.tensors[op.inputs[0]]
+    if is_lstm_result(graph, source.index, context):
+        return None
+    return Violation("another input", "the result of an LSTM", source.name)
 
 
 def is_lstm_result(graph: Graph, tensor: int, context: Context) -> bool:

@@ -17,7 +17,7 @@ from .multiply import PRODUCT
 from .pointwise import POINTWISE
 from .pooling import GLOBAL_POOL, LOCAL_POOL
 from .resize import RESIZE
-from .sequence import SEQUENCE_RENAME
+from .sequence import SEQUENCE_RENAME, SEQUENCE_STEP
 from .softmax import SOFTMAX
 from .vector_concatenation import VECTOR_CONCATENATION
 from .vector_io import VECTOR_INPUT, VECTOR_OUTPUT
@@ -40,4 +40,5 @@ FAMILIES: tuple[Family, ...] = (
     SEQUENCE_RENAME,
 )
 INPUTS: tuple[Border, ...] = (STATE_INPUT, SEQUENCE_INPUT, VECTOR_INPUT, IMAGE_INPUT)
+    SEQUENCE_STEP,
 OUTPUTS: tuple[Border, ...] = (VECTOR_OUTPUT, MAP_OUTPUT)

@@ -1,16 +1,21 @@
-"""RESHAPE of a sequence that lies on one tile: the same bytes under another name.
+"""The result of an LSTM under another name: RESHAPE of all steps, STRIDED_SLICE of one. The bytes
+stay where they are, unless somebody else needs them too.
 
-Reads VectorLayouts, writes no step. Facts: docs/format/lstm.md, "Sequence".
+Reads VectorLayouts, adds VectorCopySteps. Facts: docs/format/lstm.md, "Sequence".
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 from ..frontend.graph import Operator
+from ..frontend.slices import single_step
 from .builder import PlanBuilder
 from .family import Family
-from .vectors import vector_layout
+from .refusal import Refusal
+from .vector_copy import copy_step
+from .vectors import BLOCK_WORDS, Blocks, VectorLayout, is_private, require_vector, vector_layout
 
 
 def is_on_one_tile(planner: PlanBuilder, op: Operator) -> bool:
@@ -22,16 +27,39 @@ def is_on_one_tile(planner: PlanBuilder, op: Operator) -> bool:
     return layout.blocks.tiles == 1 and 4 * layout.blocks.words == prod(source)
 
 
-def rename_sequence(planner: PlanBuilder, op: Operator) -> None:
-    """The result lives where the input does."""
-    layout = vector_layout(planner, op.inputs[0])
-    assert layout is not None
-    planner.layouts[planner.dataflow.source(op.outputs[0])] = layout
+def plan_rename(planner: PlanBuilder, op: Operator) -> None:
+    """All of it."""
+    _take(planner, op, require_vector(planner, op))
+
+
+def plan_step(planner: PlanBuilder, op: Operator) -> None:
+    """The words of one step."""
+    layout = require_vector(planner, op)
+    step = single_step(planner.graph, op)
+    words = planner.graph.tensor(op.inputs[0]).shape[-1] // 4
+    if step is None:
+        raise Refusal(op.index, "STRIDED_SLICE of more than one step of a sequence")
+    part = Blocks(words, max(words, BLOCK_WORDS))
+    _take(planner, op, replace(layout, blocks=part, offset=layout.offset + step * words))
+
+
+def _take(planner: PlanBuilder, op: Operator, layout: VectorLayout) -> None:
+    """The part itself where nothing else needs the sequence, else a copy: some readers work in
+    place."""
+    tensor = planner.dataflow.source(op.outputs[0])
+    if not is_private(planner, op):
+        buffer = planner.produce(tensor, layout.blocks.block)
+        planner.add(copy_step(op, layout, layout.blocks, buffer))
+        layout = VectorLayout(layout.blocks, buffer)
+    planner.layouts[tensor] = layout
 
 
 SEQUENCE_RENAME = Family(
     "sequence rename",
     frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"}),
-    rename_sequence,
+    plan_rename,
     accepts=is_on_one_tile,
+)
+SEQUENCE_STEP = Family(
+    "sequence step", frozenset({"STRIDED_SLICE"}), plan_step, accepts=is_on_one_tile
 )

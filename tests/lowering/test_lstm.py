@@ -15,7 +15,7 @@ from compiler.options import CompileOptions
 from tests.corpus_paths import pairs, require_corpus
 from tests.emulator.compiled import compile_model
 from tests.emulator.reference import Reference, counted
-from tests.lstm_model import add_lstm
+from tests.lstm_model import add_lstm, add_step
 from tests.model_builder import ModelBuilder
 
 NAME = "keras_lstm_mnist_ptq_edgetpu"
@@ -29,6 +29,7 @@ def check(builder: ModelBuilder, device: Device | None = None, *, runs: int = 2)
     """Outputs and states of several runs, each from the state of the one before."""
     source = builder.build()
     model, graph = compile_model(source), read_model_bytes(source, "test")
+    assert len(model.graph.operators) == 1, "everything is mapped"
     random = np.random.default_rng(5)
     states: dict[int, np.ndarray] = {}
     named = {}
@@ -96,6 +97,25 @@ def test_both_sequences_are_outputs():
 def test_a_classifier_behind_it(units):
     builder = add_lstm(sequence(9, 12), units)
     check(builder.reshape((1, 9 * units)).fully_connected(10).softmax())
+
+
+@pytest.mark.parametrize(("step", "units"), [(-1, 20), (0, 72), (2, 64), (-2, 4)])
+def test_one_step_of_it(step, units):
+    builder = add_step(add_lstm(sequence(5, 8), units), step)
+    check(builder.fully_connected(10).softmax())
+
+
+def test_a_step_that_is_changed_in_place():
+    """The sequence itself is read later."""
+    builder = add_lstm(sequence(5, 8), 16)
+    first = builder.last
+    builder = add_step(builder, 3).logistic()
+    gate = builder.last
+    check(add_lstm(builder, 8, source=first).output(gate, builder.last))
+
+
+def test_the_last_step_leaves():
+    check(add_step(add_lstm(sequence(3, 8), 12), -1, keep=True))
 
 
 def test_no_hazards_at_any_speed():
