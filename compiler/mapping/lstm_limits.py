@@ -19,6 +19,7 @@ MOST_UNITS = 1024
 TANH = 4
 _INPUT, _HIDDEN, _CELL = 0, 18, 19
 _WEIGHTS, _BIASES, _NORMALISATION = range(1, 9), range(12, 16), range(20, 24)
+_CELL_SCALES = tuple(2.0**-bits for bits in range(9, 16))
 _RENAMING = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "QUANTIZE")
 
 
@@ -44,7 +45,8 @@ def whole_lstm(graph: Graph, op: Operator, _context: Context) -> Violation | Non
 @constraint()
 def lstm_types(graph: Graph, op: Operator, _context: Context) -> Violation | None:
     """An LSTM is lowered with int8 sequences, hidden state and weights (zero points 0, one scale
-    a matrix), an int16 cell state and int32 biases; the result has the hidden state's scale."""
+    a matrix), an int16 cell state whose scale is a power of two from 2^-15 to 2^-9, and int32
+    biases; the result has the hidden state's scale."""
     types = dict.fromkeys((_INPUT, _HIDDEN, *_WEIGHTS), TensorType.INT8)
     types |= dict.fromkeys(_BIASES, TensorType.INT32) | {_CELL: TensorType.INT16}
     for position, wanted in types.items():
@@ -55,6 +57,10 @@ def lstm_types(graph: Graph, op: Operator, _context: Context) -> Violation | Non
         tensor = graph.tensors[op.inputs[position]]
         if not _is_symmetric(tensor):
             return Violation("quantisation", "one scale, zero point 0", tensor.name)
+    cell = graph.tensors[op.inputs[_CELL]]
+    unit = cell.quantization.scales[0] if cell.quantization else 0.0
+    if unit not in _CELL_SCALES:
+        return Violation(f"scale {unit}", "2^-15 to 2^-9", cell.name)
     hidden, output = graph.tensors[op.inputs[_HIDDEN]], result(graph, op)
     if _unit(hidden) != _unit(output) or hidden.type != output.type:
         return Violation("other scale or zero point", "the hidden state's", output.name)

@@ -7,13 +7,14 @@ import functools
 import numpy as np
 import pytest
 
-from compiler.driver import plan_model
+from compiler.driver import compile_graph, plan_model
 from compiler.emulator.device import Device
 from compiler.emulator.model import CompiledModel
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.options import CompileOptions
+from compiler.release import RELEASE_15
 from tests.corpus_paths import pairs, require_corpus
-from tests.emulator.compiled import compile_model
+from tests.emulator.compiled import compile_bytes, compile_model
 from tests.emulator.reference import Reference, counted
 from tests.lstm_model import add_lstm, add_step
 from tests.model_builder import ModelBuilder
@@ -123,6 +124,36 @@ def test_no_hazards_at_any_speed():
     for units in (20, 68):
         check(add_lstm(sequence(2, 16), units), Device("concurrent"), runs=1)
     check(add_lstm(add_lstm(sequence(2, 8), 12), 8), Device("concurrent"), runs=1)
+
+
+def test_the_release_before():
+    """Addresses are computed with the carry written out."""
+    source = add_lstm(add_lstm(sequence(3, 8), 12), 20).build()
+    graph, options = read_model_bytes(source, "model"), CompileOptions(RELEASE_15, 14)
+    written = compile_graph(plan_model(graph, options), 9, options)
+    inputs = {"x": np.arange(24, dtype=np.int8).reshape(1, 3, 8)}
+    expected = compile_model(source).run(inputs)
+    assert written != compile_bytes(source)
+    found = CompiledModel(written).run(inputs)
+    for name, array in {**expected.outputs, **expected.state}.items():
+        assert np.array_equal({**found.outputs, **found.state}[name], array), name
+
+
+@pytest.mark.parametrize(
+    ("change", "limit"),
+    [
+        ({"units": 10}, "lstm_sizes"),
+        ({"inputs": 6}, "lstm_sizes"),
+        ({"cell_scale": 2.0**-8}, "lstm_types"),
+        ({"cell_scale": 0.0003}, "lstm_types"),
+    ],
+)
+def test_others_stay_on_the_cpu(change, limit):
+    builder = sequence(2, change.pop("inputs", 8))
+    units = change.pop("units", 8)
+    graph = read_model_bytes(add_lstm(builder, units, **change).build(), "model")
+    (reason,) = plan_model(graph, CompileOptions()).partition.reasons.values()
+    assert reason.constraint == limit
 
 
 def test_weights_that_do_not_fit_stay_on_the_cpu():
