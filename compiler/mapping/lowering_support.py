@@ -29,12 +29,12 @@ from .joint_limits import read_by_convolutions, vectors_or_channels
 from .lstm_limits import (
     is_lstm_result,
     lstm_sizes,
-    one_step,
     lstm_types,
+    one_step,
     own_states,
     sequence_alone,
-    step_of_an_lstm,
     sequence_from_host_or_lstm,
+    step_of_an_lstm,
     whole_lstm,
 )
 from .map_limits import (
@@ -190,8 +190,6 @@ def result_on_chip(graph: Graph, op: Operator, context: Context) -> Violation | 
 
 
 @constraint()
-    if is_vector(output.shape) and is_lstm_result(graph, source.index, context):
-        return None
 def mean_over_the_map(graph: Graph, op: Operator, _context: Context) -> Violation | None:
     """MEAN is lowered over x and y together."""
     axes = reduced_axes(graph, op)
@@ -230,6 +228,8 @@ def same_layout(graph: Graph, op: Operator, context: Context) -> Violation | Non
     if op.name != "SPLIT" and is_vector(output.shape) and len(source.shape) == MAP_RANK:
         size = output.shape[-1]
         return None if size <= LONGEST else Violation(size, f"up to {LONGEST}", source.name)
+    if is_vector(output.shape) and is_lstm_result(graph, source.index, context):
+        return None
     return Violation(source.shape, "a map to a vector", source.name)
 
 
@@ -292,9 +292,6 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.VENDOR_BYTES,
         "yamnet_spectra_in, movenet_single_pose_lightning_ptq",
         (map_or_vector,),
-    "STRIDED_SLICE": Lowering(
-        Evidence.EMULATOR, "", (one_step, same_real_values), (step_of_an_lstm,)
-    ),
         (vector_on_chip, picture_from_host),
     ),
     "MEAN": Lowering(
@@ -312,12 +309,6 @@ LOWERINGS: dict[str, Lowering] = {
     "PAD": Lowering(
         Evidence.VENDOR_BYTES,
         "posenet_mobilenet_v1_075_353_481_16_quant_decoder",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": Lowering(
-        Evidence.EMULATOR,
-        "",
-        (whole_lstm, lstm_types, lstm_sizes, own_states),
-        (sequence_from_host_or_lstm, sequence_alone),
-    ),
         (read_by_convolutions,),
     ),
     "QUANTIZE": Lowering(
@@ -351,8 +342,17 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.VENDOR_BYTES, "yamnet_spectra_in", (one_part, same_real_values), (same_layout,)
     ),
     "SQUEEZE": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),
+    "STRIDED_SLICE": Lowering(
+        Evidence.EMULATOR, "", (one_step, same_real_values), (step_of_an_lstm,)
+    ),
     "SUB": _SUM,
     "TANH": _CLAMP,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": Lowering(
+        Evidence.EMULATOR,
+        "",
+        (whole_lstm, lstm_types, lstm_sizes, own_states),
+        (sequence_from_host_or_lstm, sequence_alone),
+    ),
 }
 
 
