@@ -14,8 +14,8 @@ from ..planning.lstm import BlockInputStep, LstmStep
 from ..planning.map_collection import FlattenGatherStep
 from ..planning.map_concatenation import JoinedMapStep
 from ..planning.map_output import MapOutputStep
-from ..planning.pass_steps import CollectStep, ParkStep, PassInputStep
 from ..planning.multiply import ProductStep
+from ..planning.pass_steps import CollectStep, ParkStep, PassInputStep
 from ..planning.patches import InteriorCopyStep
 from ..planning.plan import Step
 from ..planning.pointwise import PointwiseStep
@@ -25,6 +25,7 @@ from ..planning.softmax import SoftmaxStep
 from ..planning.vector_concatenation import JoinedStep
 from ..planning.vector_copy import VectorCopyStep, VectorMoveStep
 from ..planning.vectors import VectorInputStep, VectorOutputStep
+from ..planning.window_pool import WindowPoolStep
 from .convolution import lower_convolution
 from .elementwise import lower_interior_copy, lower_sum
 from .flatten import lower_flatten_gather, lower_flatten_spread
@@ -36,15 +37,16 @@ from .lower import StepLowering
 from .lstm import lower_lstm
 from .map_concatenation import lower_joined_map
 from .map_output import lower_map_output
-from .passes import lower_collect, lower_park, lower_pass_input
 from .multiply import lower_product
+from .passes import lower_collect, lower_park, lower_pass_input
 from .pointwise import lower_pointwise
 from .pooling import lower_global_pool, lower_local_pool
 from .relayout import lower_relayout
 from .resize import lower_resize
 from .softmax import lower_softmax
-from .vector_moves import lower_joined, lower_vector_copy, lower_vector_move
 from .vector_io import lower_vector_input, lower_vector_output
+from .vector_moves import lower_joined, lower_vector_copy, lower_vector_move
+from .window_pool import lower_window_pool
 
 LOWERINGS: Mapping[type[Step], StepLowering] = {
     ImageInputStep: lower_image_input,
@@ -62,6 +64,7 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     RelayoutStep: lower_relayout,
     GlobalPoolStep: lower_global_pool,
     LocalPoolStep: lower_local_pool,
+    WindowPoolStep: lower_window_pool,
     GatherStep: lower_gather,
     FullyConnectedStep: lower_fully_connected,
     SoftmaxStep: lower_softmax,
@@ -77,5 +80,5 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     VectorOutputStep: lower_vector_output,
 }
 
-EXCHANGING: tuple[type[Step], ...] = (ConvolutionStep, ResizeStep)
+EXCHANGING: tuple[type[Step], ...] = (ConvolutionStep, ResizeStep, WindowPoolStep)
 """Steps that begin with a halo exchange, and see to a pending reset themselves."""

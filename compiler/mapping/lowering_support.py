@@ -21,7 +21,6 @@ from .constraints.base import (
     innermost,
     is_vector,
     operand,
-    option,
     result,
 )
 from .constraints.pooling import reduced_axes
@@ -50,8 +49,6 @@ from .movement_limits import LONGEST, host_vector, same_units
 from .program_parts import keeps_values, one_activation_input
 from .reasons import Reason
 
-GRID = 4
-"""The chip's tiles form a 4 x 4 grid; a map is cut over it in both directions."""
 BLOCK = 64
 """Channels of a vector that one tile holds."""
 VECTOR = 16 * BLOCK
@@ -128,48 +125,6 @@ def depth_multiplier_one(graph: Graph, op: Operator, _context: Context) -> Viola
     return None if before in (1, after) else Violation(f"{before} to {after} channels", "equal")
 
 
-def _is_global(graph: Graph, op: Operator) -> bool:
-    return innermost(result(graph, op).shape)[:2] == (1, 1)
-
-
-@constraint()
-def tile_local_window(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """A pool is lowered over the whole map, or, for up to 64 channels or a multiple of 64, over
-    windows that neither overlap nor cross the border between two tiles (map sizes that are
-    multiples of 4 windows)."""
-    if _is_global(graph, op):
-        return None
-    source = innermost(_source(graph, op).shape)
-    window = option(op, "filter_height", 1), option(op, "filter_width", 1)
-    if window != (option(op, "stride_h", 1), option(op, "stride_w", 1)):
-        return Violation("overlapping windows", "stride equal to window")
-    if source[2] > BLOCK and source[2] % BLOCK:
-        return Violation(f"{source[2]} channels", f"up to {BLOCK} or a multiple")
-    for size, length in zip(window, source[:2], strict=True):
-        if length % (GRID * size):
-            return Violation(f"{length} pixels", f"multiples of {GRID * size}")
-    return None
-
-
-@constraint()
-def whole_map_window(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """A pool over the whole map is lowered if its window is the map, without padding."""
-    if op.name == "MEAN" or not _is_global(graph, op):
-        return None
-    window = option(op, "filter_height", 1), option(op, "filter_width", 1)
-    size = innermost(_source(graph, op).shape)[:2]
-    return None if window == size else Violation(window, "x".join(map(str, size)))
-
-
-@constraint()
-def pooled_map(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """A pool over the whole map is lowered for up to 1024 channels."""
-    if not _is_global(graph, op):
-        return None
-    channels = innermost(_source(graph, op).shape)[2]
-    return None if channels <= VECTOR else Violation(f"{channels} channels", f"up to {VECTOR}")
-
-
 @constraint()
 def whole_words_from_host(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """A convolution that reads the model's input is lowered for 1 to 4 channels or a multiple
@@ -179,14 +134,6 @@ def whole_words_from_host(graph: Graph, op: Operator, context: Context) -> Viola
     if context.reads_host and channels > WORD and channels % WORD:
         return Violation(f"{channels} channels", "1 to 4 or a multiple of 4", source.name)
     return None
-
-
-@constraint()
-def result_on_chip(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """The operator is lowered if its input is the result of another mapped operator."""
-    if not context.reads_host:
-        return None
-    return Violation("an input of the mapped part", tensor=_source(graph, op).name)
 
 
 @constraint()
@@ -261,9 +208,9 @@ LOWERINGS: dict[str, Lowering] = {
     "ADD": _SUM,
     "AVERAGE_POOL_2D": Lowering(
         Evidence.VENDOR_BYTES,
-        "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_p4",
-        (several_pixels, tile_local_window, whole_map_window, pooled_map),
-        (result_on_chip,),
+        "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_p4, looming_64x64_3x3",
+        (several_pixels,),
+        (picture_from_host,),
     ),
     "CONCATENATION": Lowering(
         Evidence.VENDOR_BYTES,
@@ -297,8 +244,11 @@ LOWERINGS: dict[str, Lowering] = {
     "MEAN": Lowering(
         Evidence.VENDOR_BYTES,
         "yamnet_spectra_in",
-        (several_pixels, mean_over_the_map, pooled_map),
-        (result_on_chip,),
+        (several_pixels, mean_over_the_map),
+        (picture_from_host,),
+    ),
+    "MAX_POOL_2D": Lowering(
+        Evidence.EMULATOR, "", (several_pixels, same_real_values), (picture_from_host,)
     ),
     "MUL": Lowering(
         Evidence.VENDOR_BYTES,

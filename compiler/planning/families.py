@@ -21,12 +21,14 @@ from .sequence import SEQUENCE_RENAME, SEQUENCE_STEP
 from .softmax import SOFTMAX
 from .vector_concatenation import VECTOR_CONCATENATION
 from .vector_io import VECTOR_INPUT, VECTOR_OUTPUT
+from .window_pool import WINDOW_POOL
 
 FAMILIES: tuple[Family, ...] = (
     FULLY_CONNECTED,
     CONVOLUTION,
     GLOBAL_POOL,
     LOCAL_POOL,
+    WINDOW_POOL,
     SOFTMAX,
     VECTOR_CONCATENATION,
     FLATTEN,

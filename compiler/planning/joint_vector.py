@@ -12,6 +12,8 @@ from .builder import PlanBuilder
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout
 
 _LAYERS = ("FULLY_CONNECTED",)
+BEHIND_VECTORS = 0.5
+"""Allocation rank of a joint vector: behind the vectors its layers read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def joint_place(planner: PlanBuilder, source: int) -> JointPlace | None:
     place = [planner.dataflow.source(t) for t in op.inputs].index(source)
     buffer = joint_buffer(op)
     if not planner.has_buffer(buffer):
-        planner.scratch(buffer, sum(words), rank=0)
+        planner.scratch(buffer, sum(words), rank=BEHIND_VECTORS)
     return JointPlace(planner.keep(buffer), sum(words[:place]), sum(words))
 
 

@@ -162,9 +162,9 @@ def average_scaling(planner: PlanBuilder, op: Operator) -> Requantization:
 
 
 def is_global(planner: PlanBuilder, op: Operator) -> bool:
-    """Whether one window covers the whole map."""
+    """Whether one window covers the whole map, of as many channels as the tiles have lanes."""
     shape = planner.graph.tensor(op.inputs[0]).shape
-    if len(shape) != _MAP_RANK:
+    if len(shape) != _MAP_RANK or shape[3] > 4 * BLOCK_WORDS * TILES:
         return False
     if op.name == "MEAN":
         axes = planner.graph.tensor(op.inputs[1]).data
@@ -285,9 +285,13 @@ def _add_relayout(planner: PlanBuilder, op: Operator, layout: MapLayout, lines: 
 
 
 def is_local(planner: PlanBuilder, op: Operator) -> bool:
-    """Whether the windows tile every tile's part of the map exactly."""
+    """Whether the windows tile every tile's part of the map exactly, and all blocks of channels
+    are alike."""
     shape = planner.graph.tensor(op.inputs[0]).shape
     if op.name != "AVERAGE_POOL_2D" or len(shape) != _MAP_RANK:
+        return False
+    words = -(-shape[3] // 4)
+    if words > BLOCK_WORDS and words % BLOCK_WORDS:
         return False
     (columns, rows), stride = window_of(planner, op)
     return stride == (columns, rows) and not (

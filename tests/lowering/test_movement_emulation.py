@@ -15,6 +15,7 @@ from compiler.planning.fully_connected import FullyConnectedStep, GatherStep
 from compiler.planning.map_collection import FlattenGatherStep, is_even
 from compiler.planning.softmax import SoftmaxStep
 from compiler.planning.vector_copy import VectorCopyStep, VectorMoveStep
+from compiler.planning.window_pool import WindowPoolStep
 from tests.emulator.reference import Reference, counted
 from tests.model_builder import ModelBuilder
 
@@ -132,3 +133,39 @@ def test_joined_layers(sizes):
     trunk = tail.last
     parts = [tail.fully_connected(size, source=trunk, output=scale).last for size in sizes]
     check(tail.concatenation(*parts).fully_connected(11))
+
+
+WINDOWS = [
+    ((8, 8, 4), 3, 1, "valid"),
+    ((8, 8, 4), 3, 2, "same"),
+    ((32, 32, 1), 10, 10, "valid"),
+    ((12, 10, 72), 3, 2, "valid"),
+    ((9, 7, 20), 3, 3, "valid"),
+    ((8, 8, 130), 2, 2, "same"),
+    ((7, 7, 1280), 7, 1, "valid"),
+    ((10, 10, 8), (2, 3), (1, 2), "same"),
+    ((3, 3, 8), 2, 1, "same"),
+    ((6, 6, 3), 2, 2, "valid"),
+]
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+@pytest.mark.parametrize(("shape", "kernel", "stride", "padding"), WINDOWS)
+def test_pools_of_any_window(kind, shape, kernel, stride, padding):
+    height, width, channels = shape
+    for pool in ("average_pool_2d", "max_pool_2d"):
+        builder = ModelBuilder(kind, seed=3).input("x", (1, height, width, 4)).conv2d(channels, 1)
+        steps = check(getattr(builder, pool)(kernel, stride=stride, padding=padding))
+        assert steps_of(steps, WindowPoolStep)
+
+
+def test_pools_of_the_host_input_and_into_haloed_maps():
+    for pool in ("average_pool_2d", "max_pool_2d"):
+        builder = ModelBuilder("uint8", seed=3).input("x", (1, 9, 8, 3))
+        check(getattr(builder, pool)(3, stride=1, padding="same"))
+        builder = ModelBuilder("uint8", seed=3).input("x", (1, 8, 8, 4)).conv2d(16, 1)
+        check(getattr(builder, pool)(3, stride=2, padding="same").conv2d(8, 3))
+
+
+def test_a_mean_of_more_channels_than_the_tiles_have_lanes():
+    check(picture(5, 4, 1100).mean().fully_connected(6))

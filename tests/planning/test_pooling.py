@@ -10,6 +10,7 @@ from compiler.planning.planner import plan_region
 from compiler.planning.pooling import GlobalPoolStep, LocalPoolStep, RelayoutStep
 from compiler.planning.refusal import Refusal
 from compiler.planning.wide_memory import IDENTITY_LINE
+from compiler.planning.window_pool import WindowPoolStep
 from tests.model_builder import ModelBuilder
 
 
@@ -88,14 +89,30 @@ def test_a_haloed_result_has_its_places():
 
 
 @pytest.mark.parametrize("channels", [1028, 2048])
-def test_too_many_channels(channels):
-    with pytest.raises(Refusal, match="channels"):
-        planned(picture(4, channels).average_pool_2d(4))
+def test_more_channels_than_lanes_are_pooled_on_one_tile(channels):
+    pool = only(planned(picture(4, channels).average_pool_2d(4)), WindowPoolStep)
+    assert pool.tiles == 1
+    assert pool.blocks == -(-channels // 64)
+    assert pool.last_words == (channels % 64 or 64) // 4
 
 
-def test_windows_over_tile_borders_are_refused():
-    with pytest.raises(Refusal):
-        planned(picture(12, 8).average_pool_2d(2))
+def test_windows_over_tile_borders():
+    pool = only(planned(picture(12, 8).average_pool_2d(2)), WindowPoolStep)
+    assert pool.exchange
+    assert len(pool.parts) > 1
+
+
+def test_padding_of_an_average_counts_for_nothing():
+    pool = only(planned(picture(8, 8).average_pool_2d(3, stride=1, padding="same")), WindowPoolStep)
+    shares = {part.scaling.multiplier for part in pool.parts}
+    assert len(shares) == 3  # nine, six or four pixels of the picture
+
+
+def test_padding_of_a_maximum_is_the_lowest_value():
+    for kind in ("int8", "uint8"):
+        builder = ModelBuilder(kind, seed=1).input("x", (1, 8, 8, 4)).conv2d(8, 1)
+        plan = planned(builder.max_pool_2d(3, stride=1, padding="same"))
+        assert only(plan, WindowPoolStep).fill == 0
 
 
 def test_a_map_too_large_for_the_mesh_counters():

@@ -1,0 +1,372 @@
+"""AVERAGE_POOL_2D and MAX_POOL_2D with any window: every tile computes its own outputs from a map
+with a halo.
+
+Reads the Graph level through the planner, adds `WindowPoolStep`s. Facts: docs/format/pooling.md,
+"Windows over several tiles".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..fast_dataclass import dataclass
+from ..frontend.graph import Operator
+from .builder import PlanBuilder
+from .convolution import ConvolutionWindow, convolution_window
+from .dataflow import scale, zero_point
+from .family import Family
+from .halo import HaloMove, halo_moves
+from .map_layout import MapLayout, map_layout
+from .plan import TILES, WIDE_LINES, Step
+from .pooling import is_global, is_local, row_planes
+from .refusal import Refusal
+from .requantization import (
+    Requantization,
+    activation_range,
+    requantization,
+    single,
+)
+from .tiling import GRID, Interval, MapNeed, Window, length, same_padding, split
+from .vectors import BLOCK_WORDS, Blocks, VectorLayout
+
+_MAP_RANK = 4
+_SAME = 0
+"""Padding.SAME of the schema."""
+MOST_LINES = 1800
+"""Wide lines a pool may fill with pixel planes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSource:
+    """Tiles whose windows cover equal rectangles at the same place of the map: `height` x
+    `width` pixels, word offset of the first, words from a row to the next."""
+
+    height: int
+    width: int
+    offset: int
+    row_words: int
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPart:
+    """`rows` x `columns` windows of equal reach. `first`: row and column of the first window's
+    first pixel in the rectangle of `width` columns and `height` rows; offset, row_words: where
+    the results go."""
+
+    rows: int
+    columns: int
+    first: tuple[int, int]
+    height: int
+    width: int
+    offset: int
+    row_words: int
+    scaling: Requantization
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowPoolStep(Step):
+    """One pool. exchange: fills the halo, with byte `fill` outside the picture; channel_words:
+    words of a pixel, `input_pitch` and `output_pitch` words from a pixel to the next; ones: the
+    constant operand of averages, '' for a maximum."""
+
+    window: ConvolutionWindow
+    input: MapLayout
+    input_buffer: str
+    output_buffer: str
+    exchange: tuple[HaloMove, ...]
+    fill: int
+    channel_words: int
+    input_pitch: int
+    output_pitch: int
+    sources: tuple[PoolSource, ...]
+    parts: tuple[PoolPart, ...]
+    ones: str
+    plane_line: int
+    input_zero: int
+
+    @property
+    def tiles(self) -> int:
+        """Tiles with outputs."""
+        mask = 0
+        for part in self.parts:
+            mask |= part.tiles
+        return mask
+
+    @property
+    def block_words(self) -> int:
+        """Words of a pixel that one step of the tensor op writes."""
+        return min(self.channel_words, BLOCK_WORDS)
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.channel_words // BLOCK_WORDS)
+
+    @property
+    def last_words(self) -> int:
+        """Words of the last block."""
+        return self.channel_words - BLOCK_WORDS * (self.blocks - 1)
+
+
+def is_window_pool(planner: PlanBuilder, op: Operator) -> bool:
+    """A pool over a map that is not computed in another way."""
+    if len(planner.graph.tensor(op.inputs[0]).shape) != _MAP_RANK:
+        return False
+    if op.name == "MAX_POOL_2D":
+        return True
+    return not is_global(planner, op) and not is_local(planner, op)
+
+
+def pool_window(planner: PlanBuilder, op: Operator) -> ConvolutionWindow:
+    """The windows along rows and columns, with their padding."""
+    size, result = (planner.graph.tensor(t).shape[1:3] for t in (op.inputs[0], op.outputs[0]))
+    if op.name == "MEAN":
+        return ConvolutionWindow(Window(size[0]), Window(size[1]))
+    axes = []
+    for axis, (letter, name) in enumerate((("h", "height"), ("w", "width"))):
+        kernel, stride = op.options[f"filter_{name}"], op.options[f"stride_{letter}"]
+        before = 0
+        if op.options.get("padding", 0) == _SAME:
+            before = same_padding(size[axis], result[axis], kernel, stride, 1)
+        axes.append(Window(kernel, stride, 1, before))
+    return ConvolutionWindow(*axes)
+
+
+def pool_needs(planner: PlanBuilder, op: Operator, _tensor: int) -> MapNeed | None:
+    """Pixels of the input map that each tile row and column reads."""
+    if not is_window_pool(planner, op):
+        return None
+    window = pool_window(planner, op)
+    height, width = _output_size(planner, op)
+    return MapNeed(window.rows.need(split(0, height)), window.columns.need(split(0, width)))
+
+
+def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
+    """Halo, planes, one tensor op for each group of equal windows."""
+    layout = planner.map_layout(op, op.inputs[0])
+    output = _output_layout(planner, op, layout)
+    window = pool_window(planner, op)
+    sources = _sources(window, layout, output)
+    parts = _parts(planner, op, window, layout, output)
+    lines = plane_lines(layout)
+    if lines > MOST_LINES:
+        raise Refusal(op.index, f"{op.name} fills too many lines", actual=lines, allowed=MOST_LINES)
+    exchange = _exchange(planner, op, layout)
+    ones = ""
+    if op.name != "MAX_POOL_2D":
+        ones = planner.scratch(
+            f"{op.index} ones", max(p.rows * p.columns for p in parts), earlier=1
+        )
+    source = planner.graph.tensor(op.inputs[0])
+    tensor = planner.dataflow.source(op.outputs[0])
+    buffer = planner.produce(tensor, output.words)
+    if (output.height, output.width) == (1, 1):
+        planner.layouts[tensor] = VectorLayout(
+            Blocks(output.channel_words, output.channel_words), buffer, output.channel_offset
+        )
+    planner.add(
+        WindowPoolStep(
+            ops=(op.index,),
+            lowest_line=WIDE_LINES - lines,
+            window=window,
+            input=layout,
+            input_buffer=planner.consume(op.inputs[0]),
+            output_buffer=buffer,
+            exchange=exchange,
+            fill=_fill(planner, op),
+            channel_words=layout.channel_words,
+            input_pitch=layout.pixel_words,
+            output_pitch=output.pixel_words,
+            sources=sources,
+            parts=parts,
+            ones=ones,
+            plane_line=WIDE_LINES - lines,
+            input_zero=zero_point(source),
+        )
+    )
+
+
+def _output_size(planner: PlanBuilder, op: Operator) -> tuple[int, int]:
+    """Rows and columns of the result; of a mean one each, whatever its shape."""
+    if op.name == "MEAN":
+        return 1, 1
+    height, width = planner.graph.tensor(op.outputs[0]).shape[1:3]
+    return height, width
+
+
+def _output_layout(planner: PlanBuilder, op: Operator, source: MapLayout) -> MapLayout:
+    if _output_size(planner, op) == (1, 1):
+        return map_layout(1, 1, source.channel_words, ())
+    return planner.lay_out_map(planner.dataflow.source(op.outputs[0]))
+
+
+def plane_lines(layout: MapLayout) -> int:
+    """Wide lines of the pixel planes of a tile's map."""
+    return row_planes(_widest(layout)) * _tallest(layout) * -(-layout.channel_words // BLOCK_WORDS)
+
+
+def unfenced_pool_lines(planner: PlanBuilder, op: Operator) -> int:
+    """The planes lie above the blocks of the map's producer."""
+    if not is_window_pool(planner, op):
+        return 0
+    height, width, channels = planner.map_shape(planner.dataflow.source(op.inputs[0]))
+    need = pool_needs(planner, op, op.inputs[0])
+    assert need is not None
+    layout = map_layout(height, width, -(-channels // 4), [need])
+    return min(plane_lines(layout), MOST_LINES)
+
+
+def _widest(layout: MapLayout) -> int:
+    return max(map(length, layout.columns.held))
+
+
+def _tallest(layout: MapLayout) -> int:
+    return max(map(length, layout.rows.held))
+
+
+def _exchange(planner: PlanBuilder, op: Operator, layout: MapLayout) -> tuple[HaloMove, ...]:
+    if planner.claim_exchange(planner.dataflow.source(op.inputs[0])):
+        return halo_moves(layout)
+    return ()
+
+
+def _fill(planner: PlanBuilder, op: Operator) -> int:
+    """The byte outside the picture: the zero point, which adds nothing to a sum, or, for a
+    maximum, the lowest one; a map whose readers want different ones is refused."""
+    source = planner.dataflow.source(op.inputs[0])
+    zero = zero_point(planner.graph.tensor(op.inputs[0]))
+    readers = planner.dataflow.readers(source)
+    if op.name != "MAX_POOL_2D" or zero == 0:
+        return zero
+    if not _reads_outside(planner, op):
+        return zero
+    if any(_reads_outside(planner, reader) and reader.name != op.name for reader in readers):
+        raise Refusal(op.index, "MAX_POOL_2D with padding of a map that is padded with zeros too")
+    return 0
+
+
+def _reads_outside(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether a window of the operator reaches beyond the picture (operators without windows:
+    no)."""
+    if "padding" not in op.options:
+        return False
+    find = pool_window if "filter_width" in op.options else convolution_window
+    window = find(planner, op)
+    for axis, one in enumerate((window.rows, window.columns)):
+        shapes = (planner.graph.tensor(t).shape for t in (op.inputs[0], op.outputs[0]))
+        size, outputs = (shape[1 + axis] for shape in shapes)
+        first, end = one.reads((0, outputs))
+        if first < 0 or end > size:
+            return True
+    return False
+
+
+def _sources(
+    window: ConvolutionWindow, layout: MapLayout, output: MapLayout
+) -> tuple[PoolSource, ...]:
+    masks: dict[PoolSource, int] = {}
+    for tile in range(TILES):
+        rectangle = _rectangle(window, output, tile)
+        if rectangle is not None:
+            (top, bottom), (left, right) = rectangle
+            key = PoolSource(
+                bottom - top,
+                right - left,
+                layout.offset(tile, top, left),
+                layout.row_words(tile),
+                tiles=0,
+            )
+            masks[key] = masks.get(key, 0) | 1 << tile
+    return tuple(replace(key, tiles=mask) for key, mask in masks.items())
+
+
+def _rectangle(
+    window: ConvolutionWindow, output: MapLayout, tile: int
+) -> tuple[Interval, Interval] | None:
+    """Rows and columns that a tile's windows cover; None without outputs."""
+    rows, columns = output.rows.own[tile // GRID], output.columns.own[tile % GRID]
+    if not length(rows) or not length(columns):
+        return None
+    return window.rows.reads(rows), window.columns.reads(columns)
+
+
+def _parts(
+    planner: PlanBuilder,
+    op: Operator,
+    window: ConvolutionWindow,
+    layout: MapLayout,
+    output: MapLayout,
+) -> tuple[PoolPart, ...]:
+    """Windows of equal geometry; averages also by the pixels of the picture in them."""
+    average = op.name != "MAX_POOL_2D"
+    masks: dict[PoolPart, int] = {}
+    for tile in range(TILES):
+        rectangle = _rectangle(window, output, tile)
+        if rectangle is None:
+            continue
+        (top, bottom), (left, right) = rectangle
+        rows, columns = output.rows.own[tile // GRID], output.columns.own[tile % GRID]
+        for row_run, high in _runs(window.rows, rows, layout.height, average):
+            for column_run, wide in _runs(window.columns, columns, layout.width, average):
+                key = PoolPart(
+                    rows=length(row_run),
+                    columns=length(column_run),
+                    first=(
+                        window.rows.first_tap(row_run[0]) - top,
+                        window.columns.first_tap(column_run[0]) - left,
+                    ),
+                    height=bottom - top,
+                    width=right - left,
+                    offset=output.offset(tile, row_run[0], column_run[0]),
+                    row_words=output.row_words(tile),
+                    scaling=_scaling(planner, op, high * wide),
+                    tiles=0,
+                )
+                masks[key] = masks.get(key, 0) | 1 << tile
+    return tuple(replace(key, tiles=mask) for key, mask in masks.items())
+
+
+def _runs(
+    window: Window, outputs: Interval, size: int, split_runs: bool
+) -> Iterator[tuple[Interval, int]]:
+    """Runs of outputs with equally many pixels of the picture in their windows, and how many."""
+    start = outputs[0]
+    for position in range(*outputs):
+        count = _inside(window, position, size)
+        following = position + 1
+        if following == outputs[1] or (split_runs and _inside(window, following, size) != count):
+            yield (start, following), count
+            start = following
+
+
+def _inside(window: Window, output: int, size: int) -> int:
+    first, end = window.reads((output, output + 1))
+    return min(end, size) - max(first, 0)
+
+
+def _scaling(planner: PlanBuilder, op: Operator, count: int) -> Requantization:
+    """Sum of `count` pixels -> average; a maximum takes bytes as they are."""
+    limits = activation_range(op.options.get("fused_activation_function", 0))
+    if limits is None:
+        raise Refusal(op.index, f"{op.name} with this fused activation is unknown")
+    source, output = (planner.graph.tensor(t) for t in (op.inputs[0], op.outputs[0]))
+    if op.name != "MAX_POOL_2D":
+        return requantization(single(scale(source) * single(1 / count)), output, limits)
+    if (scale(source), zero_point(source)) != (scale(output), zero_point(output)):
+        raise Refusal(op.index, f"{op.name} that changes the quantisation is not derived")
+    same = requantization(scale(source), output, limits)
+    zero = same.zero_point
+    clamp_max, clamp_min = (single(limit + zero) for limit in (same.clamp_max, same.clamp_min))
+    return Requantization(1.0, clamp_max, clamp_min, 0)
+
+
+WINDOW_POOL = Family(
+    "window pool",
+    frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN"}),
+    plan_window_pool,
+    accepts=is_window_pool,
+    needs=pool_needs,
+    unfenced_lines=unfenced_pool_lines,
+)
