@@ -101,7 +101,7 @@ class _Exchange:
         rectangle = [(pixels.columns, words), (pixels.rows, pixels.row_words)]
         levels = [level for level in rectangle if level[0] > 1]
         base = self.base + pixels.offset
-        if self.grouped:
+        if self.grouped and words > 1:
             levels.append((words, 1))
             return Nest(base, tuple(levels), (1 << len(levels)) - 1), len(levels) - 1
         if words > 1:
