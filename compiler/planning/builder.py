@@ -228,6 +228,7 @@ class PlanBuilder:
             map_axis(*columns, [need.columns for need in needs]),
             pixel_words=-(-channels // 4),
             channel_words=-(-channels // 4),
+            behind=max((need.behind for need in needs), default=0),
         )
         self.layouts[tensor] = layout
         return layout

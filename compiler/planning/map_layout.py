@@ -54,7 +54,8 @@ class MapLayout:
     """A map in the narrow memories, row major, `pixel_words` words a pixel.
 
     channel_words: words of the tensor's own channels, at `channel_offset` inside a pixel
-    (a joint map of several tensors has more words a pixel than each of them).
+    (a joint map of several tensors has more words a pixel than each of them). behind: pixels
+    of room behind the map.
     """
 
     rows: MapAxis
@@ -62,12 +63,13 @@ class MapLayout:
     pixel_words: int
     channel_words: int
     channel_offset: int = 0
+    behind: int = 0
 
     @cached_property
     def words(self) -> int:
         """Size of the buffer: that of the tile which holds most."""
         pixels = max(map(length, self.rows.held)) * max(map(length, self.columns.held))
-        return pixels * self.pixel_words
+        return (pixels + self.behind) * self.pixel_words
 
     @property
     def height(self) -> int:
@@ -115,4 +117,5 @@ def map_layout(height: int, width: int, channel_words: int, needs: Iterable[MapN
         map_axis(0, width, [need.columns for need in needs]),
         pixel_words=channel_words,
         channel_words=channel_words,
+        behind=max((need.behind for need in needs), default=0),
     )

@@ -55,10 +55,12 @@ def union_needs(needs: Iterable[AxisNeed]) -> AxisNeed:
 
 @dataclass(frozen=True, slots=True)
 class MapNeed:
-    """What each tile row and tile column needs of a map."""
+    """What each tile row and tile column needs of a map; `behind`: pixels that are read past the
+    last one, whatever they hold."""
 
     rows: AxisNeed
     columns: AxisNeed
+    behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from .family import Family
 from .halo import HaloMove, halo_moves
 from .map_layout import MapLayout, map_layout
 from .plan import TILES, WIDE_LINES, Step
-from .pooling import is_global, is_local, row_planes
+from .pooling import PLANE_PIXELS, is_global, is_local, row_planes
 from .refusal import Refusal
 from .requantization import (
     Requantization,
@@ -140,7 +140,9 @@ def pool_needs(planner: PlanBuilder, op: Operator, _tensor: int) -> MapNeed | No
         return None
     window = pool_window(planner, op)
     height, width = _output_size(planner, op)
-    return MapNeed(window.rows.need(split(0, height)), window.columns.need(split(0, width)))
+    rows, columns = window.rows.need(split(0, height)), window.columns.need(split(0, width))
+    behind = max(-length(need) % PLANE_PIXELS for need in columns if need)
+    return MapNeed(rows, columns, behind)
 
 
 def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
