@@ -7,6 +7,8 @@ lies outside the picture is filled by the tile at its edge. Facts: docs/format/t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..fast_dataclass import dataclass
 from ..lowering.program import Direction
 from .map_layout import MapAxis, MapLayout
@@ -52,35 +54,31 @@ class HaloMove:
 
 def halo_moves(layout: MapLayout) -> tuple[HaloMove, ...]:
     """All moves of an exchange, direction by direction, tiles ascending."""
-    moves = []
-    for direction in EXCHANGE_ORDER:
-        for tile in range(GRID * GRID):
-            move = _move(layout, direction, tile)
-            if move is not None:
-                moves.append(move)
-    return tuple(moves)
+    return tuple(move for direction in EXCHANGE_ORDER for move in _moves(layout, direction))
 
 
-def _move(layout: MapLayout, direction: Direction, tile: int) -> HaloMove | None:
-    received = _received(layout, direction, tile)
-    fill = received is not None and _at_edge(layout, direction, tile)
-    sent = None
+def _moves(layout: MapLayout, direction: Direction) -> Iterator[HaloMove]:
+    tiles = range(GRID * GRID)
+    received = [_received(layout, direction, tile) for tile in tiles]
+    at_edge = [_at_edge(layout, direction, tile) for tile in tiles]
+    if not any(received):
+        return
     down, right = _STEP[direction]
-    row, column = tile // GRID + down, tile % GRID + right
-    if 0 <= row < GRID and 0 <= column < GRID:
-        neighbour = row * GRID + column
-        if not _at_edge(layout, direction, neighbour):
-            sent = _received(layout, direction, neighbour)
-    if received is None and sent is None:
-        return None
-    return HaloMove(
-        direction,
-        tile,
-        sent and _rectangle(layout, tile, *sent),
-        received and _rectangle(layout, tile, *received),
-        fill,
-        **_contents(layout, direction, tile, sent),
-    )
+    for tile in tiles:
+        sent = None
+        row, column = tile // GRID + down, tile % GRID + right
+        if 0 <= row < GRID and 0 <= column < GRID and not at_edge[row * GRID + column]:
+            sent = received[row * GRID + column]
+        got = received[tile]
+        if got is not None or sent is not None:
+            yield HaloMove(
+                direction,
+                tile,
+                sent and _rectangle(layout, tile, *sent),
+                got and _rectangle(layout, tile, *got),
+                got is not None and at_edge[tile],
+                **_contents(layout, direction, tile, sent),
+            )
 
 
 def _contents(
