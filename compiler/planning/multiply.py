@@ -62,7 +62,7 @@ def plan_product(planner: PlanBuilder, op: Operator) -> None:
             second=operands[-1].buffer,
             zeros=(zero_point(tensors[0]), zero_point(tensors[1])),
             output=result_buffer(planner, op, operands),
-            spread=planner.scratch(f"{op.index} spread", SPREAD * compact.words + 1),
+            spread=planner.scratch(f"{op.index} spread", SPREAD * compact.words + 1, rank=0),
             channel_words=output.channel_words,
             classes=patch_classes([compact], output),
             requantization=fused(planner, op, single(scale(tensors[0]) * scale(tensors[1]))),
