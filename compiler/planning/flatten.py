@@ -33,9 +33,10 @@ PACKED_ON_ONE_TILE = 16
 """Pixels of one channel that are packed as a vector."""
 MOST_VALUES = 16384
 SPARE_HEADER_LINES = 32
+_BEHIND_COLLECTED = 1.1
 _BEHIND_TENSORS = 1.5
 _BEHIND_INPUT = 2.5
-"""Allocation ranks: the map behind the buffers it is flattened in; the packed vector behind the
+"""Allocation ranks: a copy of what was collected; the map behind the buffers it is flattened in; the packed vector behind the
 blocks it is cut into."""
 
 
@@ -92,7 +93,7 @@ def _plan_few(planner: PlanBuilder, op: Operator, layout: MapLayout) -> None:
     """Up to 16 words of one byte: gathered, then the matrix."""
     words = layout.height * layout.width
     collected = planner.scratch(f"{op.index} collected", words)
-    row = planner.scratch(f"{op.index} row", words)
+    row = planner.scratch(f"{op.index} row", words, rank=_BEHIND_COLLECTED)
     planner.add(replace(collect_map(planner, op, layout, collected), output=row))
     planner.keep(row)
     vector = add_gather(planner, op, VectorLayout(Blocks(words), row), 1, WIDE_LINES)

@@ -33,6 +33,8 @@ from .vectors import BLOCK_WORDS, Blocks, VectorLayout
 _MAP_RANK = 4
 _SAME = 0
 """Padding.SAME of the schema."""
+_CONSTANT = 1.2
+"""Allocation rank, behind the scratch of the map's producer."""
 MOST_LINES = 1800
 """Wide lines a pool may fill with pixel planes."""
 
@@ -159,7 +161,7 @@ def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
     ones = ""
     if op.name != "MAX_POOL_2D":
         ones = planner.scratch(
-            f"{op.index} ones", max(p.rows * p.columns for p in parts), earlier=1
+            f"{op.index} ones", max(p.rows * p.columns for p in parts), earlier=1, rank=_CONSTANT
         )
     source = planner.graph.tensor(op.inputs[0])
     tensor = planner.dataflow.source(op.outputs[0])
