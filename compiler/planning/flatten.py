@@ -36,8 +36,8 @@ SPARE_HEADER_LINES = 32
 _BEHIND_COLLECTED = 1.1
 _BEHIND_TENSORS = 1.5
 _BEHIND_INPUT = 2.5
-"""Allocation ranks: a copy of what was collected; the map behind the buffers it is flattened in; the packed vector behind the
-blocks it is cut into."""
+"""Allocation ranks: a copy of what was collected; the map behind the buffers it is flattened in;
+the packed vector behind the blocks it is cut into."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

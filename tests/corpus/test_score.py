@@ -21,6 +21,7 @@ FILES = frozenset(
         "bright_128x128",
         "color_red_64x64",
         "color_green_128x128",
+        "looming_64x64_3x3",
         "conv2d_12x128x32_to_32_k3_s1_same_quant",
         "conv2d_12x176x32_to_32_k3_s1_same_quant",
         "conv2d_12x192x32_to_32_k3_s1_same_quant",
