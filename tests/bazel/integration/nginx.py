@@ -33,6 +33,7 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         root {folder}/cache;
+        log_not_found off;
         client_max_body_size 1g;
         dav_methods PUT;
         create_full_put_path on;
