@@ -13,8 +13,8 @@ from compiler.emulator.device import Device
 from compiler.emulator.tensor_unit import TensorSide
 from compiler.frontend.tflite_reader import read_model
 from tests.corpus_paths import Pair
-from tests.emulator.reference import Reference, counted
-from tests.emulator.vendor_runs import run
+from tests.emulator.reference import Reference
+from tests.emulator.vendor_runs import device_inputs, run
 
 Array = np.ndarray[Any, Any]
 
@@ -48,7 +48,7 @@ def layer_matches(pair: Pair) -> list[LayerMatch]:
     model, result = run(pair, device=Device(observer=observe))
     source = read_model(pair.source)
     names = {tensor.name: tensor.index for tensor in source.tensors}
-    inputs = {names[name]: counted(result.tensors[name]) for name in model.inputs()}
+    inputs = device_inputs(model, result, names)
     made = {i for op in source.operators if op.name not in FREE for i in op.outputs}
     layers = Reference(source, inputs).run()
     return _matches({i: layer for i, layer in layers.items() if i in made}, written)

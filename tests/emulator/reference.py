@@ -240,6 +240,10 @@ def _shifted(ref: Reference, op: Operator, x: int, c: int, value: F) -> Array:
     swapped = op.name == "SUB" and op.inputs[0] == c
     sign = -1 if op.name == "SUB" and not swapped else 1
     steps = sign * float(value) / float(unit)
+    if not swapped and unit == ref.scale(out)[0]:
+        # The ratio of the scales decides halves: 255 steps of half a step are exactly 127.5.
+        code = int(ref.value(c).ravel()[0]) - ref.zero(c)
+        steps = float(sign * code * (Fraction(float(ref.scale(c)[0])) / Fraction(float(unit))))
     weight = 1
     if swapped or unit != ref.scale(out)[0]:
         weight = 1 << 14
