@@ -52,9 +52,9 @@ def rules_edgetpu_test_dependencies():
     )
 
 def edgetpu_config(name, file):
-    """Turns an edgetpu.yaml into a macro.
+    """Turns an edgetpu.yaml into targets.
 
-    A BUILD file loads `edgetpu_targets` from `@<name>//:defs.bzl` and calls it to declare the targets of its package.
+    On Bazel 6 and later, the tag `edgetpu.config` of `@rules_edgetpu//rules:extensions.bzl` is the same. A BUILD file loads `edgetpu_targets` from `@<name>//:defs.bzl` and calls it to declare the targets of its package.
 
     Args:
       name: name of the repository.
