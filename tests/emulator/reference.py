@@ -356,6 +356,10 @@ def split(ref: Reference, op: Operator) -> tuple[Array, ...]:
     return tuple(np.split(ref.value(op.inputs[1]), len(op.outputs), axis=axis))
 
 
+def tile(ref: Reference, op: Operator) -> Array:
+    return np.tile(ref.value(op.inputs[0]), ref.value(op.inputs[1]).ravel().astype(int))
+
+
 def pad(ref: Reference, op: Operator) -> Array:
     x = op.inputs[0]
     widths = ref.value(op.inputs[1]).astype(int)
@@ -471,5 +475,6 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "STRIDED_SLICE": strided_slice,
     "SUB": add,
     "TANH": hyperbolic,
+    "TILE": tile,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
 }
