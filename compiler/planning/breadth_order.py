@@ -35,7 +35,7 @@ def place_by_breadth(buffers: Sequence[NarrowBuffer]) -> dict[str, int]:
         return {}
     live = live_buffers(buffers)
     breadth = breadths(live)
-    placed = _Placed()
+    placed = PlacedBuffers(len(live))
     for step in sorted(range(len(live)), key=lambda step: (-breadth[step], step)):
         waiting = [buffer for buffer in live[step] if buffer.name not in placed.addresses]
         while waiting:
@@ -45,18 +45,20 @@ def place_by_breadth(buffers: Sequence[NarrowBuffer]) -> dict[str, int]:
     return placed.addresses
 
 
-class _Placed:
-    """Buffers with an address, by address."""
+class PlacedBuffers:
+    """Buffers with an address, by the steps in which they live."""
 
-    def __init__(self) -> None:
+    def __init__(self, steps: int) -> None:
         self.addresses: dict[str, int] = {}
-        self._entries: list[tuple[int, int, NarrowBuffer]] = []
+        self._alive: list[list[NarrowBuffer]] = [[] for _ in range(steps)]
 
-    def add(self, buffer: NarrowBuffer) -> None:
+    def add(self, buffer: NarrowBuffer) -> int:
+        """Give the buffer the lowest address it can have."""
         start = self.lowest(buffer)
         self.addresses[buffer.name] = start
-        self._entries.append((start, len(self._entries), buffer))
-        self._entries.sort(key=lambda entry: entry[:2])
+        for step in range(buffer.first, buffer.last + 1):
+            self._alive[step].append(buffer)
+        return start
 
     def preference(self, buffer: NarrowBuffer) -> tuple[float, int, int, int]:
         """The smallest comes first."""
@@ -64,14 +66,19 @@ class _Placed:
 
     def lowest(self, buffer: NarrowBuffer) -> int:
         """Lowest start of a free run for the buffer."""
+        others: dict[str, NarrowBuffer] = {}
+        for step in range(buffer.first, buffer.last + 1):
+            others.update((other.name, other) for other in self._alive[step])
+        taken = sorted(
+            (low, low + other.room(buffer), buffer.room(other))
+            for name, other in others.items()
+            for low in (self.addresses[name],)
+        )
         start = 0
         moved = True
         while moved:
             moved = False
-            for low, _, other in self._entries:
-                if other.last < buffer.first or buffer.last < other.first:
-                    continue
-                end = low + other.room(buffer)
-                if start < end and low < start + buffer.room(other):
+            for low, end, room in taken:
+                if start < end and low < start + room:
                     start, moved = end, True
         return start

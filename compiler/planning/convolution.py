@@ -28,6 +28,7 @@ from .tiling import GRID, MapNeed, Window, length, same_padding, split
 from .weight_chunks import WeightChunks, weight_chunks
 from .wide_memory import stack_blocks, top_line
 
+WORD_CHANNELS = 4
 LANES = 64
 """Output channels of a block: lanes of a wide line."""
 SPARE_HEADER_LINES = 32
@@ -138,8 +139,14 @@ def plan_convolution(planner: PlanBuilder, op: Operator) -> None:
     segment_index = planner.add_segment(op)
     segment = planner.segments[segment_index]
     depthwise = is_depthwise(planner, op)
-    chunks = _chunks(window, layout, segment, depthwise, pixels)
-    blocks = _wide_blocks(planner, op, chunks, segment, pixels)
+    chunks = _chunks(planner, op, window, segment)
+    try:
+        blocks = _wide_blocks(planner, op, chunks, segment, pixels)
+    except Refusal:
+        if chunks.count > 1 or chunks.single_buffered:
+            raise
+        chunks = replace(chunks, single_buffered=True)
+        blocks = _wide_blocks(planner, op, chunks, segment, pixels)
     zeros_travel = "zero_point" in segment.headers
     planner.add(
         ConvolutionStep(
@@ -229,15 +236,16 @@ def _exchange(planner: PlanBuilder, op: Operator, layout: MapLayout) -> tuple[Ha
 
 
 def _chunks(
-    window: ConvolutionWindow,
-    layout: MapLayout,
-    segment: Segment,
-    depthwise: bool,
-    pixels: int,
+    planner: PlanBuilder, op: Operator, window: ConvolutionWindow, segment: Segment
 ) -> WeightChunks:
-    if depthwise:
+    """As the parameter data is laid out: spatial passes take the chunks of the whole map."""
+    if is_depthwise(planner, op):
         return WeightChunks(1, 1, window.taps, single_buffered=False)
-    return weight_chunks(window.taps, layout.channel_words, len(segment.headers), pixels)
+    channels = planner.graph.tensor(op.inputs[0]).shape[3]
+    _, height, width, _ = planner.graph.tensor(op.outputs[0]).shape
+    pixels = -(-height // GRID) * -(-width // GRID)
+    words = -(-channels // WORD_CHANNELS)
+    return weight_chunks(window.taps, words, len(segment.headers), pixels)
 
 
 def _wide_blocks(

@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from .breadth_order import place_by_breadth
+from .breadth_order import PlacedBuffers, place_by_breadth
 from .plan import NARROW_WORDS, NarrowBuffer
 from .refusal import Refusal
+
+
+IMPROVEMENTS = 100
+"""Attempts to improve an order that does not fit."""
 
 
 class NarrowOverflow(Refusal):
@@ -44,10 +48,22 @@ def allocate(
 
 
 def _attempts(buffers: Sequence[NarrowBuffer]) -> Iterator[dict[str, int]]:
-    """Addresses in the usual order, then in others."""
+    """Addresses in the usual order, then in others, then in improved ones."""
     yield place_by_breadth(buffers)
     for order in _orders(buffers):
         yield _place(sorted(buffers, key=order))
+    for order in (_by_size, _by_age):
+        yield from _improved(sorted(buffers, key=order))
+
+
+def _improved(order: list[NarrowBuffer]) -> Iterator[dict[str, int]]:
+    """Again and again, the first of the buffers that reach highest comes first of all."""
+    steps = 1 + max((buffer.last for buffer in order), default=0)
+    for _ in range(IMPROVEMENTS):
+        placed = PlacedBuffers(steps)
+        ends = [placed.add(buffer) + buffer.words for buffer in order]
+        yield placed.addresses
+        order.insert(0, order.pop(ends.index(max(ends))))
 
 
 def _overflow(
@@ -78,6 +94,10 @@ def _by_size(buffer: NarrowBuffer) -> Key:
     return buffer.rank, -buffer.words, buffer.first
 
 
+def _by_age(buffer: NarrowBuffer) -> Key:
+    return buffer.rank, buffer.first, -buffer.words
+
+
 def _orders(buffers: Sequence[NarrowBuffer]) -> Iterator[Callable[[NarrowBuffer], Key]]:
     """Sort keys to try. Size alone gives chains their best place; buffers that outlive it may
     want the widest steps, the longest lives or the largest areas first."""
@@ -95,10 +115,7 @@ def _orders(buffers: Sequence[NarrowBuffer]) -> Iterator[Callable[[NarrowBuffer]
         life = buffer.last - buffer.first + 1
         return buffer.rank, -buffer.words * life, buffer.first
 
-    def by_age(buffer: NarrowBuffer) -> Key:
-        return buffer.rank, buffer.first, -buffer.words
-
-    yield from (by_breadth, by_life, by_area, by_age)
+    yield from (by_breadth, by_life, by_area, _by_age)
 
 
 def _live_words(buffers: Sequence[NarrowBuffer]) -> list[int]:

@@ -28,10 +28,11 @@ MOST_PASSES = 144
 @dataclass(frozen=True, slots=True)
 class Overflow:
     """A step whose live buffers have more words than a tile: the step's number, and the
-    words."""
+    words. `scattered`: they would fit, but no order was found that leaves no gaps."""
 
     step: int
     words: int
+    scattered: bool = False
 
 
 def overflows(buffers: Iterable[NarrowBuffer], steps: int, capacity: int) -> list[Overflow]:
@@ -136,6 +137,8 @@ class RunChooser:
         """Where a whole map and its parts do not fit together, more passes do not help: the
         run gets longer."""
         step = planner.steps[overflow.step]
+        if overflow.scattered:
+            return self._grown(run, overflow)
         if isinstance(step, CollectStep) and self._linked(run.last + 1):
             return replace(run, last=self._widened(run.first, run.last + 1)[1])
         chip = self.flow.producer(self._source(run.first)) is not None

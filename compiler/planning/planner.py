@@ -80,7 +80,7 @@ def plan_region(
             try:
                 return finish(current.planner, narrow_words)
             except NarrowOverflow as error:
-                found = [Overflow(error.step, error.words)]
+                found = [Overflow(error.step, error.words, scattered=True)]
         chooser.next(current.planner, current.spans, found)
         current = attempt(chooser.runs)
 

@@ -1,0 +1,71 @@
+"""Models whose maps do not fit compute the same in parts."""
+
+from __future__ import annotations
+
+import pytest
+
+from compiler.planning.convolution import ConvolutionStep
+from compiler.planning.image import ImageInputStep
+from compiler.planning.map_output import MapOutputStep
+from compiler.planning.pass_steps import CollectStep, ParkStep, PassInputStep
+from tests.model_builder import ModelBuilder
+from tests.spatial_passes import run_in_passes
+
+
+def picture(height: int, width: int, channels: int, kind: str = "int8") -> ModelBuilder:
+    return ModelBuilder(kind, seed=1).input("x", (1, height, width, channels))
+
+
+def deep(kind: str = "int8") -> ModelBuilder:
+    """Small at both ends, wide in the middle."""
+    model = picture(41, 29, 3, kind).conv2d(8, 3, stride=2).depthwise_conv2d(3)
+    return model.conv2d(32, 1).depthwise_conv2d(3, stride=2).conv2d(8, 1).conv2d(12, 3)
+
+
+def on_chip() -> ModelBuilder:
+    """The wide middle follows layers that fit."""
+    model = picture(17, 19, 4).conv2d(8, 1).conv2d(48, 1).depthwise_conv2d(3)
+    return model.conv2d(8, 1).conv2d(4, 1)
+
+
+MODELS = {
+    "one layer": (picture(33, 35, 3).conv2d(8, 3), 320),
+    "odd rows": (picture(33, 35, 3).conv2d(8, 3, stride=2).conv2d(16, 1).conv2d(8, 3), 336),
+    "deep": (deep(), 336),
+    "deep uint8": (deep("uint8"), 336),
+    "on chip": (on_chip(), 560),
+    "large result": (picture(40, 40, 4).conv2d(16, 3), 500),
+    "large kernel": (picture(36, 30, 1).conv2d(4, 9), 260),
+    "words": (picture(30, 26, 8).conv2d(24, 3).conv2d(8, 3, stride=2), 400),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parts_compute_the_whole(name: str) -> None:
+    builder, words = MODELS[name]
+    run = run_in_passes(builder.build(), words)
+    assert run.differing == 0
+    assert run.count(PassInputStep) > 1
+
+
+@pytest.mark.parametrize("name", ["deep", "on chip"])
+def test_no_hazards(name: str) -> None:
+    builder, words = MODELS[name]
+    run = run_in_passes(builder.build(), words, concurrent=True)
+    assert run.differing == 0
+    assert run.hazards == []
+
+
+def test_a_picture_is_parked_for_the_passes_behind_the_first() -> None:
+    builder, words = MODELS["one layer"]
+    run = run_in_passes(builder.build(), words)
+    passes, parts = run.count(ConvolutionStep), run.count(ImageInputStep)
+    assert run.count(ParkStep) == run.count(PassInputStep) == passes
+    assert run.count(CollectStep) == parts
+
+
+def test_results_without_readers_leave_in_parts() -> None:
+    builder, words = MODELS["large result"]
+    run = run_in_passes(builder.build(), words)
+    assert run.count(MapOutputStep) == run.count(ImageInputStep) > 1
+    assert set(run.plan.output_parts.values()) == {run.count(MapOutputStep)}
