@@ -60,11 +60,14 @@ NO_CUT = Cut()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlannedModel:
-    """A model whose mapped part is planned: one plan for each custom operator."""
+    """A model whose mapped part is planned: one plan for each custom operator.
+
+    shares_chip: other programs of the run use the same chip in turn with these."""
 
     graph: Graph
     partition: Partition
     plans: tuple[Plan, ...]
+    shares_chip: bool = False
 
     @property
     def plan(self) -> Plan | None:
@@ -151,7 +154,10 @@ def share_memory(models: Sequence[PlannedModel], *, by_order: bool = False) -> l
     if len(plans) < 2:
         return list(models)
     placed = iter(share(plans, by_order=by_order))
-    return [replace(model, plans=tuple(next(placed) for _ in model.plans)) for model in models]
+    return [
+        replace(model, plans=tuple(next(placed) for _ in model.plans), shares_chip=True)
+        for model in models
+    ]
 
 
 def compile_graph(model: PlannedModel, token: int, options: CompileOptions) -> bytes:
@@ -167,7 +173,9 @@ def compile_graph(model: PlannedModel, token: int, options: CompileOptions) -> b
 def compile_package(
     model: PlannedModel, subset: Subset, plan: Plan, token: int, options: CompileOptions
 ) -> bytes:
-    """Custom options of one Edge TPU operator: both executables in their package."""
+    """Custom options of one Edge TPU operator: both executables in their package. A program
+    without cached parameters has the token too if it shares the chip, or running it would
+    make the runtime forget what the others cached."""
     graph = model.graph
     program = execution_program(plan)
     caching = caching_program(plan)
@@ -175,7 +183,8 @@ def compile_package(
         program,
         assemble(program),
         program.parameters,
-        token=token if caching else 0,
+        token=token if caching or model.shares_chip else 0,
+        stands_alone=caching is None,
         border=border_layers(graph, subset.inputs(graph), subset.outputs(graph), plan.output_parts),
         activation_names=activation_names(graph, program.activations),
         scratch_bytes=plan.scratch_bytes,

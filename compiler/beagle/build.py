@@ -80,6 +80,7 @@ def build_executable(
     parameters: bytes,
     *,
     token: int = 0,
+    stands_alone: bool = False,
     border: Border | None = None,
     activation_names: Sequence[str] = (),
     scratch_bytes: int = 0,
@@ -89,8 +90,10 @@ def build_executable(
     program, chunks: the instructions and what `assembler.assemble` made of them.
     parameters: what the program streams from the host, or for a caching program
         (`program.caching`) what it loads; a multiple of 64 bytes.
-    token: parameter-caching token, 0 for a model without cached parameters, whose program
-        then stands alone.
+    token: parameter-caching token; 0 for a program that may overwrite cached parameters of
+        others, and then stands alone.
+    stands_alone: no parameters are cached for the program. With a token it leaves those of
+        the models with the same token in place.
     border: layers; None for a caching program.
     activation_names: the layer of each input or output base address the program loads, in
         program order; may be left out where there is one input and one output.
@@ -98,7 +101,7 @@ def build_executable(
     kind = ExecutableType.STAND_ALONE
     if program.caching:
         kind = ExecutableType.PARAMETER_CACHING
-    elif token:
+    elif token and not stands_alone:
         kind = ExecutableType.EXECUTION_ONLY
     fired = descriptors(program)
     fields = link_fields(

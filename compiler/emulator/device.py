@@ -1,6 +1,6 @@
 """The device as the runtime uses it: executables, cached parameters, inputs and outputs.
 
-Facts: docs/format/container.md, "Layers" and "Parameter caching".
+Facts: docs/format/container.md, "Layers" and "What the runtime does with the token".
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _TYPES: dict[DataType, type[np.integer[Any]]] = {
     DataType.SIGNED_FIXED_POINT16: np.int16,
     DataType.SIGNED_FIXED_POINT32: np.int32,
 }
+_PAIR = (ExecutableType.EXECUTION_ONLY, ExecutableType.PARAMETER_CACHING)
 _SIGN = {DataType.SIGNED_FIXED_POINT8: 0x80, DataType.SIGNED_FIXED_POINT16: 0x8000}
 """The chip counts from the lowest value: the driver flips the sign bit."""
 
@@ -72,15 +73,24 @@ class RunResult:
 
 @dataclass
 class _Cache:
-    """Cached parameters on the chip: the token they belong to and their executables' sizes."""
+    """Cached parameters on the chip: the token they belong to, and the caching programs that
+    ran. These are told apart by identity, as the runtime does: a model that is opened twice
+    loads its parameters twice."""
 
     token: int = 0
-    loaded: dict[int, int] = field(default_factory=dict)
+    programs: list[Executable] = field(default_factory=list)
+
+    def holds(self, program: Executable) -> bool:
+        return any(known is program for known in self.programs)
+
+    def size(self) -> int:
+        """Bytes that were loaded."""
+        return sum(len(program.parameters) for program in self.programs)
 
 
 class Device:
     """One Edge TPU. Keeps cached parameters between runs, as the runtime does: executables
-    that share a token share the chip; another token, or a program without one, wipes it.
+    that share a token share the chip; another token, or a program with token 0, wipes it.
 
     mode: "functional" (values only, fast) or "concurrent" (time and hazards too). speeds: costs
     and, with a seed, random speeds of the units. record: keep a timeline. observer: called with
@@ -111,13 +121,13 @@ class Device:
         found = len(self.detector.reports)
         loaded = kept = 0
         wiped = self._wipe(program.token)
-        if caching is not None:
-            key = hash_of(caching)
-            if key in self._cache.loaded:
-                kept = self._cache.loaded[key]
-            else:
-                self._execute(caching, {})
-                loaded = self._cache.loaded[key] = len(caching.parameters)
+        if caching is not None and self._cache.holds(caching):
+            kept = len(caching.parameters)
+        elif caching is not None:
+            self._execute(caching, {})
+            self._cache.token = caching.token
+            self._cache.programs.append(caching)
+            loaded = len(caching.parameters)
         chip, host = self._execute(program, layer_bytes(program, inputs))
         outputs = {
             layer.name: read_output(layer, host.buffers[BaseAddress.OUTPUT, layer.name])
@@ -145,8 +155,8 @@ class Device:
         """Forget the cached parameters unless they belong to `token`; bytes that are gone."""
         if token and token == self._cache.token:
             return 0
-        wiped = sum(self._cache.loaded.values())
-        self._cache = _Cache(token)
+        wiped = self._cache.size()
+        self._cache = _Cache()
         self.memories = TileMemories()
         self.detector.forget()
         return wiped
@@ -174,17 +184,23 @@ class Device:
 
 
 def choose(executables: Sequence[Executable]) -> tuple[Executable, Executable | None]:
-    """(the program of an inference, the program that loads its cached parameters or None)."""
+    """(the program of an inference, the program that loads its cached parameters or None), as
+    the runtime chooses them: one alone is the program, whatever its type; of two, one is for
+    execution and one loads; of three the one that stands alone is taken.
+
+    Raises EmulationError for a package that the runtime refuses."""
     by_type = {executable.type: executable for executable in executables}
-    program = by_type.get(ExecutableType.EXECUTION_ONLY) or by_type.get(ExecutableType.STAND_ALONE)
-    if program is None:
-        raise EmulationError("the package holds no program for an inference")
-    return program, by_type.get(ExecutableType.PARAMETER_CACHING)
-
-
-def hash_of(executable: Executable) -> int:
-    """Tells executables of one token apart."""
-    return hash((executable.parameters, *(chunk.bitstream for chunk in executable.chunks)))
+    types = sorted(executable.type for executable in executables)
+    if len(types) == 1 and types[0] is not ExecutableType.PARAMETER_CACHING:
+        return executables[0], None
+    if types == sorted(ExecutableType):
+        return by_type[ExecutableType.STAND_ALONE], None
+    if types == sorted(_PAIR):
+        return by_type[ExecutableType.EXECUTION_ONLY], by_type[ExecutableType.PARAMETER_CACHING]
+    raise EmulationError(
+        "the package holds no program for an inference",
+        actual=", ".join(kind.name for kind in types),
+    )
 
 
 def host_buffers(

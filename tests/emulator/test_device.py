@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from compiler.emulator.device import Device
+from compiler.beagle.executable import ExecutableType
+from compiler.emulator.device import Device, choose
 from compiler.emulator.model import CompiledModel, random_inputs
+from compiler.errors import EmulationError
 from compiler.frontend.tflite_reader import read_model_bytes
 from tests.corpus_paths import require_corpus
 from tests.emulator.compiled import compile_model
@@ -84,3 +88,40 @@ def test_own_model_is_exact(kind):
     for index in graph.outputs:
         actual = counted(result.outputs[graph.tensors[index].name])
         np.testing.assert_array_equal(actual, values[index])
+
+
+def test_a_model_opened_twice_loads_its_parameters_twice():
+    """The runtime tells caching programs apart by where they are registered."""
+    data, device = network(1).build(), Device()
+    first, second = compile_model(data, 77), compile_model(data, 77)
+    loaded = summary(first.run(random_inputs(first), device))[0]
+    assert summary(second.run(random_inputs(second), device)) == (loaded, 0, 0)
+    assert summary(first.run(random_inputs(first), device)) == (0, loaded, 0)
+
+
+def test_which_program_of_a_package_runs():
+    model = compiled(network(1), 77)
+    ((_, (program, caching)),) = model.executables.items()
+    alone = replace(program, type=ExecutableType.STAND_ALONE)
+    assert choose((program, caching)) == choose((caching, program)) == (program, caching)
+    assert choose((program,)) == (program, None)
+    assert choose((alone,)) == (alone, None)
+    assert choose((program, alone, caching)) == (alone, None)
+    for refused in ((), (caching,), (alone, caching), (alone, program), (program, program)):
+        with pytest.raises(EmulationError, match="no program for an inference"):
+            choose(refused)
+
+
+def test_only_token_0_wipes_what_others_cached():
+    """A program that stands alone with the others' token leaves their parameters in place; one
+    with another token or none does not, and leaves no token behind."""
+    model, device = compiled(network(1), 77), Device()
+    small = compiled(ModelBuilder(seed=5).input("x", (1, 8, 8, 16)).relu(), 77)
+    ((index, (program,)),) = small.executables.items()
+    assert (program.type, program.token) == (ExecutableType.STAND_ALONE, 0)
+    loaded = summary(model.run(random_inputs(model), device))[0]
+    for token, wiped in ((77, 0), (0, loaded), (78, loaded)):
+        small.executables[index] = (replace(program, token=token),)
+        assert summary(small.run(random_inputs(small), device)) == (0, 0, wiped)
+        again = summary(model.run(random_inputs(model), device))
+        assert again == ((loaded, 0, 0) if wiped else (0, loaded, 0))

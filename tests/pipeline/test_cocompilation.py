@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from compiler.beagle.executable import ExecutableType
 from compiler.compilation import Run, Source, compile_together
 from compiler.driver import compile_graph
 from compiler.emulator import CompiledModel, Device, random_inputs
@@ -45,7 +46,7 @@ def together(models, **options):
 
 
 def run(model, device, seed=0):
-    compiled = CompiledModel(model.data)
+    compiled = CompiledModel(model.data) if hasattr(model, "data") else model
     return compiled.run(random_inputs(compiled, seed), device)
 
 
@@ -60,15 +61,46 @@ def test_each_model_computes_what_it_computes_alone(models):
     shared = together(models)
     assert len({model.token for model in shared}) == 1
     device = Device()
-    for model, data in zip(shared, models, strict=True):
+    opened = [CompiledModel(model.data) for model in shared]
+    for model, data in zip(opened, models, strict=True):
         alone = run(together([data])[0], Device())
         assert same(run(model, Device()), alone)
         assert same(run(model, device), alone)
-    for model in shared:  # nothing was overwritten by the models that ran after it
+    for model in opened:  # nothing was overwritten by the models that ran after it
         (result,) = run(model, device, seed=1).runs
         assert not result.loaded_bytes
         assert not result.wiped_bytes
         assert same(run(model, device, seed=1), run(model, Device(), seed=1))
+
+
+def kinds(model):
+    """(type, token) of a compiled model's executables."""
+    ((_, executables),) = CompiledModel(model.data).executables.items()
+    return [(executable.type, executable.token) for executable in executables]
+
+
+def test_a_model_without_cache_leaves_that_of_the_others():
+    """One has no parameters at all, one's are longer than a tile's memory: both carry the token,
+    so the runtime keeps the first model's parameters when they run."""
+    plain = ModelBuilder(seed=8).input("input8", (1, 16, 16, 8)).relu().build()
+    shared = together([dense(1024, 512, 16, seed=7), plain, dense(16384, 10, seed=9)])
+    token = shared[0].token
+    assert kinds(shared[0])[0] == (ExecutableType.EXECUTION_ONLY, token)
+    for model in shared[1:]:
+        assert kinds(model) == [(ExecutableType.STAND_ALONE, token)]
+    device = Device()
+    opened = [CompiledModel(model.data) for model in shared]
+    first = [run(model, device) for model in opened]
+    again = [run(model, device) for model in opened]
+    assert first[0].runs[0].loaded_bytes
+    for before, after in zip(first, again, strict=True):
+        assert same(before, after)
+        assert not after.runs[0].loaded_bytes and not after.runs[0].wiped_bytes
+
+
+def test_a_model_compiled_by_itself_without_parameters_has_no_token():
+    plain = ModelBuilder(seed=8).input("input8", (1, 16, 16, 8)).relu().build()
+    assert kinds(together([plain])[0]) == [(ExecutableType.STAND_ALONE, 0)]
 
 
 def test_what_remains_is_the_same_for_all_models():
