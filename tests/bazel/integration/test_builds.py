@@ -72,6 +72,19 @@ def test_rebuild_after_expunge_gives_the_same(builds):
     assert second.digests() == before
 
 
+@pytest.mark.parametrize("how", ["--strategy=EdgeTpuCompile=sandboxed", "--worker_sandboxing"])
+def test_other_ways_to_run_actions_give_the_same(builds, how):
+    """One process each in the sandbox, and a worker in it."""
+    second = builds["second"]
+    before = second.digests()
+    second.run("clean")
+    rebuilt = second.build(*TARGETS, how, log=True)
+    assert rebuilt.compiled() == GROUP | DETECTOR
+    assert ("worker" in rebuilt.processes) == (how == "--worker_sandboxing")
+    assert second.digests() == before
+    second.build(*TARGETS)
+
+
 def test_nothing_is_rebuilt_without_a_change(builds):
     assert not builds["second"].build(*TARGETS, log=True).log
 

@@ -26,6 +26,8 @@ PACKAGES = ("buildgrid==0.4.4", "psycopg2-binary")
 COMMANDS = (("", "build", "//models/..."), ("examples/firmware_image", "test", "//..."))
 START_SECONDS = 60
 BOTS = 2
+OPTIONS = ("--noshow_progress", "--symlink_prefix=/")
+"""Links to another output folder would lead the next `bazel ...` in the repository astray."""
 _CONFIGURATION = """\
 server:
   - !channel
@@ -179,7 +181,7 @@ def main(folder: Path) -> int:
     with remote_executor(folder) as address:
         for place, command, targets in COMMANDS:
             remote = [f"--remote_executor={address}", "--spawn_strategy=remote"]
-            options = ["--strategy=EdgeTpuCompile=remote", "--noshow_progress", *remote]
+            options = ["--strategy=EdgeTpuCompile=remote", *remote, *OPTIONS]
             done = subprocess.run(
                 [*bazel, command, *options, targets], cwd=ROOT / place, check=False
             )
