@@ -8,11 +8,12 @@ lies outside the picture is filled by the tile at its edge. Facts: docs/format/t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ..fast_dataclass import dataclass
 from ..lowering.program import Direction
 from .map_layout import MapAxis, MapLayout
-from .tiling import GRID, Interval, length, overlap
+from .tiling import GRID, AxisSplit, Interval, length, overlap
 
 EXCHANGE_ORDER = (Direction.NORTH, Direction.SOUTH, Direction.WEST, Direction.EAST)
 _STEP = {
@@ -54,7 +55,34 @@ class HaloMove:
 
 def halo_moves(layout: MapLayout) -> tuple[HaloMove, ...]:
     """All moves of an exchange, direction by direction, tiles ascending."""
+    return _all_moves(_relative(layout.rows), _relative(layout.columns), layout.pixel_words)
+
+
+@lru_cache(maxsize=512)
+def _all_moves(rows: MapAxis, columns: MapAxis, pixel_words: int) -> tuple[HaloMove, ...]:
+    """Layers of one shape, and passes inside the picture, share their moves."""
+    layout = MapLayout(rows, columns, pixel_words, pixel_words)
     return tuple(move for direction in EXCHANGE_ORDER for move in _moves(layout, direction))
+
+
+def _relative(axis: MapAxis) -> MapAxis:
+    """The axis counted from its first pixel; a border that no tile touches is just beyond."""
+    start, low, high = axis.held[0][0], axis.low, axis.high
+    if all(low not in own for own in axis.own):
+        low = start - 1
+    if all(high not in own for own in axis.own):
+        high = axis.held[-1][1] + 1
+    return MapAxis(
+        low - start,
+        high - start,
+        _moved(axis.own, start),
+        _moved(axis.held, start),
+        tuple(n and (n[0] - start, n[1] - start) for n in axis.needed),
+    )
+
+
+def _moved(intervals: AxisSplit, start: int) -> AxisSplit:
+    return tuple((first - start, end - start) for first, end in intervals)
 
 
 def _moves(layout: MapLayout, direction: Direction) -> Iterator[HaloMove]:
