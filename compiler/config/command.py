@@ -14,6 +14,7 @@ from ..compilation import Source, read_source
 from ..emit.files import make_directory
 from ..errors import OptionError
 from ..options import CompileOptions, Request, parse_release
+from ..pipeline.profiled_session import ProfiledSession
 from ..session import Session
 from .config import Config, Group, Model, Options, Pipeline, is_label
 from .reader import read_config
@@ -24,11 +25,13 @@ Subject = Model | Group | Pipeline
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of the compiler. stems: name of each model's outputs."""
+    """One run of the compiler. stems: name of each model's outputs; profiled: segments are to
+    take about the same time."""
 
     name: str
     request: Request
     stems: tuple[str, ...]
+    profiled: bool = False
 
 
 class _NamedSession(Session):
@@ -43,6 +46,10 @@ class _NamedSession(Session):
         return replace(source, stem=str(Path(self.request.out_dir, self._stems[path])))
 
 
+class _NamedProfiledSession(_NamedSession, ProfiledSession):
+    """The same, cut by latency."""
+
+
 def run(file: str, base: Request, say: Say) -> int:
     """Compile and return the exit status. base: the command line, whose models are names of
     targets (none: all); its options hold where the file gives none. Raises ConfigError and
@@ -52,7 +59,8 @@ def run(file: str, base: Request, say: Say) -> int:
     status = 0
     for job in todo:
         make_directory(Path(job.request.out_dir or "."))
-        status = _NamedSession(job, say).run() or status
+        kind = _NamedProfiledSession if job.profiled else _NamedSession
+        status = kind(job, say).run() or status
     return status
 
 
@@ -100,17 +108,14 @@ def _job(config: Config, subject: Subject, base: Request) -> Job:
         models=tuple(str(folder / model.src) for model in models),
         out_dir=str(Path(base.out_dir, subject.package)),
     )
+    profiled = False
     if isinstance(subject, Pipeline):
-        if subject.partitioner != "parameter_count":
-            subject.node.fail(
-                "partitioning with profiling is a command of its own",
-                hint="Run partition_with_profiling, or build the pipeline with Bazel.",
-            )
+        profiled = subject.partitioner == "profiling"
         request = replace(request, segments=subject.num_segments)
     else:
         tensors = [",".join(model.intermediate_tensors) for model in models]
         request = replace(request, intermediate_tensors=":".join(tensors) if any(tensors) else "")
-    return Job(subject.name, request, tuple(model.name for model in models))
+    return Job(subject.name, request, tuple(model.name for model in models), profiled)
 
 
 def _models(subject: Subject) -> tuple[Model, ...]:

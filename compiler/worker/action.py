@@ -61,7 +61,7 @@ def _session_kind(argv: Sequence[str]) -> tuple[type[Session], list[str]]:
     name = options[at + 1] if at + 1 < len(options) else ""
     del options[at : at + 2]
     if name == "profiling":
-        from .profiled import ProfiledSession  # noqa: PLC0415 - seldom needed
+        from ..pipeline.profiled_session import ProfiledSession  # noqa: PLC0415 - seldom needed
 
         return ProfiledSession, options
     raise OptionError("unknown partitioner", actual=name, allowed="profiling")

@@ -75,6 +75,16 @@ def test_member_stands_for_its_group_once(project, capsys):
     assert capsys.readouterr().out.count("Models compiled successfully") == 1
 
 
+def test_pipeline_of_equal_latency(project):
+    text = YAML.replace("num_segments: 2", "num_segments: 2, partitioner: profiling")
+    (project / "edgetpu.yaml").write_text(text)
+    assert main(["--config", "edgetpu.yaml", "-o", "out", "cut"]) == 0
+    assert compiled(project / "out") == [
+        "deep_segment_0_of_2_edgetpu.tflite",
+        "deep_segment_1_of_2_edgetpu.tflite",
+    ]
+
+
 def test_unknown_target(project, capsys):
     assert main(["--config", "edgetpu.yaml", "fourth"]) == 1
     assert "no such target in edgetpu.yaml (found fourth, allowed first," in capsys.readouterr().err

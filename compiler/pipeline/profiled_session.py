@@ -11,12 +11,12 @@ from pathlib import Path
 
 from ..compilation import Source
 from ..options import Request
-from ..pipeline.latency import latency_model
-from ..pipeline.profiling import Profiler, Search, partition
-from ..pipeline.segment_compiler import CompiledSegment
-from ..pipeline.segmentation import split_order
-from ..pipeline.segments import cut_at
 from ..session import Session
+from .latency import latency_model
+from .profiling import Profiler, Search, partition
+from .segment_compiler import CompiledSegment
+from .segmentation import split_order
+from .segments import cut_at
 
 LATENCY, DEVICE_TYPE = "static", "any"
 
