@@ -6,6 +6,7 @@ Reads the Graph level, writes Layer dataclasses. Facts: docs/format/container.md
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ..errors import InternalError, Where
 from ..frontend.graph import Graph, Tensor, TensorType
@@ -118,8 +119,10 @@ def split(size: int) -> tuple[int, int, int, int]:
 
 
 def split_evenly(size: int, parts: int) -> list[int]:
-    """`size` cut into `parts` sizes that differ by one at most, larger first."""
-    return [size // parts + (part < size % parts) for part in range(parts)]
+    """`size` cut into `parts` sizes that differ by one at most; part i starts at
+    ceil(i * size / parts)."""
+    edges = [-(-size * part // parts) for part in range(parts + 1)]
+    return [end - start for start, end in pairwise(edges)]
 
 
 def padded_channels(channels: int, element_bytes: int) -> int:

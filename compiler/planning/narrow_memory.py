@@ -14,7 +14,6 @@ from .breadth_order import PlacedBuffers, place_by_breadth
 from .plan import NARROW_WORDS, NarrowBuffer
 from .refusal import Refusal
 
-
 IMPROVEMENTS = 100
 """Attempts to improve an order that does not fit."""
 

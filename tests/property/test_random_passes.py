@@ -21,7 +21,7 @@ EXAMPLES = int(os.environ.get("EDGETPU_RANDOM_PASSES", "15"))
 @st.composite
 def convolution_nets(draw: st.DrawFn) -> ModelBuilder:
     kind = draw(st.sampled_from(["int8", "uint8"]))
-    height, width = draw(st.integers(5, 45)), draw(st.integers(5, 45))
+    height, width = draw(st.integers(20, 60)), draw(st.integers(20, 60))
     channels = draw(st.sampled_from([1, 2, 3, 4, 8, 12]))
     model = ModelBuilder(kind, seed=draw(st.integers(0, 9)))
     model = model.input("x", (1, height, width, channels))
@@ -44,7 +44,7 @@ def test_random_passes_compute_the_reference(model: ModelBuilder, tenths: int) -
     """The memory holds so many tenths of what the network would like."""
     data = model.build()
     wanted = _wanted_words(data)
-    words = max(60, wanted * tenths // 10)
+    words = max(320, wanted * tenths // 10)
     try:
         run = run_in_passes(data, words)
     except Refusal as refusal:
