@@ -7,6 +7,7 @@ Reads the Graph level, writes the Segments of the Plan level. Layouts by family 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from ..frontend.graph import Graph, Operator
 from ..planning.plan import Segment
@@ -46,7 +47,7 @@ def pack_layer(
         return tables.softmax(graph, op, rules)
     if op.name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
         return lstm.sequence_lstm(graph, op, rules)
-    return _one_hot(graph, op, mapped, rules)
+    return tuple(replace(s, one_hot=True) for s in _one_hot(graph, op, mapped, rules))
 
 
 def pack_layers(

@@ -59,7 +59,7 @@ class PlanBuilder:
         self.gathered: dict[tuple[str, int, int], str] = {}
         self.taken: dict[str, Interval] = {}
         self.sent: set[int] = set()
-        self.placed_first: set[int] = set()
+        self.passes: dict[int, int] = {}
         self.later: list[Callable[[], None]] = []
 
     # -- steps --------------------------------------------------------------------------

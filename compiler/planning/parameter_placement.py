@@ -6,7 +6,7 @@ tile; ties as libc++ leaves them. Facts: docs/format/caching_program.md, "Placem
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..errors import ResourceError
 from .libcxx import PriorityQueue, std_sort
@@ -23,7 +23,7 @@ def place_parameters(
     cached: Collection[int] | None = None,
     reserved: int = 0,
     order: Sequence[int] | None = None,
-    first: Collection[int] = (),
+    passes: Mapping[int, int] | None = None,
     small_sort: int = 30,
 ) -> tuple[tuple[Piece, ...], ...]:
     """Pieces of each segment, () for streamed ones.
@@ -31,31 +31,68 @@ def place_parameters(
     segments: in execution order. capacity: first wide line parameters may not use.
     cached: indices of the segments to place (default all). reserved: lines at the bottom
     of every tile that are taken already. order: indices in the order of the source file
-    (default: by operator). first: indices of the layers that go before all others.
+    (default: by operator). passes: how often the layers run that run more than once.
     Raises ResourceError when the cached segments do not fit.
     """
     indices = range(len(segments)) if cached is None else sorted(cached)
-    placer = _Placer(segments, capacity - reserved)
     given = order if order is not None else sorted(indices, key=lambda i: segments[i].op)
     wanted = set(indices)
-    placer.place([i for i in given if i in wanted], set(first), small_sort)
-    return placer.addresses(reserved)
+    chosen = [i for i in given if i in wanted]
+
+    def placed(*, blocks_first: bool) -> tuple[tuple[Piece, ...], ...]:
+        placer = _Placer(segments, capacity - reserved)
+        turns = _placing_order(
+            segments, chosen, small_sort, passes or {}, blocks_first=blocks_first
+        )
+        placer.place(turns)
+        return placer.addresses(reserved)
+
+    try:
+        return placed(blocks_first=False)
+    except ResourceError:
+        return placed(blocks_first=True)
 
 
 def longest_first(
+    segments: Sequence[Segment], indices: Sequence[int], small_sort: int = 30
+) -> list[int]:
+    """`indices` by class (pinned layers, 4-lane packed ones, others) and falling size: the
+    order in which layers are chosen to be cached."""
+
+    def key(index: int) -> tuple[bool, bool, int]:
+        segment = segments[index]
+        return not segment.pinned, segment.kind != "depthwise", -total_lines(segment)
+
+    return _sorted(indices, key, small_sort)
+
+
+def _placing_order(
     segments: Sequence[Segment],
     indices: Sequence[int],
-    small_sort: int = 30,
-    first: Collection[int] = (),
+    small_sort: int,
+    passes: Mapping[int, int],
+    *,
+    blocks_first: bool,
 ) -> list[int]:
-    """`indices` by class (pinned layers, the `first` ones, 4-lane packed layers) and falling
-    size."""
+    """`indices` by class and falling size: the order in which cached layers are placed. Classes:
+    pinned layers, the number of spatial passes, one-hot products (`blocks_first`: fully
+    connected ones, too), 4-lane packed and fully connected ones (the size of one block counts),
+    the others."""
 
-    def key(index: int) -> tuple[bool, bool, bool, int]:
+    def key(index: int) -> tuple[bool, int, bool, bool, int]:
         segment = segments[index]
-        packed = segment.kind == "depthwise"
-        return not segment.pinned, index not in first, not packed, -total_lines(segment)
+        connected = segment.kind == "fully_connected"
+        lines = total_lines(segment) // segment.blocks
+        ahead = connected and (segment.one_hot or blocks_first)
+        packed = connected or segment.kind == "depthwise"
+        return not segment.pinned, -passes.get(index, 1), not ahead, not packed, -lines
 
+    return _sorted(indices, key, small_sort)
+
+
+def _sorted(
+    indices: Sequence[int], key: Callable[[int], tuple[int, ...]], small_sort: int
+) -> list[int]:
     keys = {index: key(index) for index in indices}
     return std_sort(indices, lambda a, b: keys[a] < keys[b], small_sort)
 
@@ -114,22 +151,14 @@ class _Placer:
         self.runs: list[list[_Load]] = [[] for _ in segments]
         self.queue = self._tiles([0] * TILES)
 
-    def place(self, indices: Sequence[int], first: Collection[int], small_sort: int) -> None:
-        """The fully connected layers' loads count from the first layer on that is not in
-        the `first` class."""
-        block_loads = self._place_all_blocks(sorted(indices))
-        waiting = any(block_loads)
-        for index in longest_first(self.segments, indices, small_sort, first):
-            if waiting and index not in first:
-                loads = self._loads()
-                self.queue = self._tiles([loads[t] + block_loads[t] for t in range(TILES)])
-                waiting = False
+    def place(self, turns: Sequence[int]) -> None:
+        """Every layer in its turn."""
+        for index in turns:
             segment = self.segments[index]
             if segment.kind == "fully_connected":
-                continue
-            if segment.spread and self._spread(index):
-                continue
-            self.runs[index] = list(self._fill(index))
+                self._place_blocks(index)
+            elif not (segment.spread and self._spread(index)):
+                self.runs[index] = list(self._fill(index))
 
     def addresses(self, reserved: int) -> tuple[tuple[Piece, ...], ...]:
         """Stack the pieces of each tile from `reserved` upward."""
@@ -143,17 +172,14 @@ class _Placer:
             pieces[index] = tuple(placed)
         return tuple(pieces)
 
-    def _place_all_blocks(self, indices: Sequence[int]) -> list[int]:
-        loads = [0] * TILES
-        for index in pinned_first(self.segments, indices):
-            segment = self.segments[index]
-            if segment.kind != "fully_connected":
-                continue
-            found = place_blocks(segment, loads, self.capacity)
-            if found is None:
-                raise self._no_room(index)
-            self.runs[index] = found
-        return loads
+    def _place_blocks(self, index: int) -> None:
+        """Blocks go to tiles of their own; the queue is rebuilt in the order of the tiles."""
+        loads = self._loads()
+        found = place_blocks(self.segments[index], loads, self.capacity)
+        if found is None:
+            raise self._no_room(index)
+        self.runs[index] = found
+        self.queue = self._tiles(loads)
 
     def _spread(self, index: int) -> bool:
         """A table's slices go to tiles 0, 1, ... if all have room; if not, it stays one

@@ -96,15 +96,10 @@ class _RunPlanner:
         results = [self._row_part(number, rows, columns) for number, rows in enumerate(parts)]
         if len(results) > 1 and not self.to_host:
             self._collect(self.planner, results, Along.ROWS)
-        if self.from_host or self._continues():
-            for op in self.operators:
-                self.planner.placed_first.update(self.planner.add_segments(op))
-
-    def _continues(self) -> bool:
-        """Whether the run before, over whole rows of the picture, made this one's input."""
-        before = self.planner.dataflow.operators[self.run.first - 1]
-        indices = self.planner.add_segments(before) if self.run.first else ()
-        return _IDENTITY in self.planner.taken and self.planner.placed_first.issuperset(indices)
+        count = self.run.rows * self.run.columns
+        for op in self.operators:
+            for segment in self.planner.add_segments(op):
+                self.planner.passes[segment] = count
 
     def _row_part(self, number: int, rows: Interval, columns: Sequence[Interval]) -> _Place:
         """All passes of one part of the rows; its result, over all columns."""

@@ -59,6 +59,7 @@ class Segment:
     blocks: output blocks that live on tiles of their own (fully connected), else 1.
     spread: words per tile when the segment is cut over the tiles (softmax tables), else ().
     pinned: it must be cached, block b on tile b, so it goes before all others.
+    one_hot: a matrix of ones and zeros that only moves bytes.
     """
 
     op: int
@@ -69,6 +70,7 @@ class Segment:
     blocks: int = 1
     spread: tuple[int, ...] = ()
     pinned: bool = False
+    one_hot: bool = False
 
     @property
     def rows(self) -> int:
@@ -135,8 +137,8 @@ class Plan:
     notes: Mapping[str, str] = field(default_factory=dict)
     identity_line: int = WIDE_LINES
     """The line with the 4x4 byte identity that several steps share (WIDE_LINES: none)."""
-    placed_first: frozenset[int] = frozenset()
-    """Segments whose place is chosen before all others' (docs/format/passes.md)."""
+    passes: Mapping[int, int] = field(default_factory=dict)
+    """How often a run executes the layers of segments that run in spatial passes."""
 
     @property
     def capacity(self) -> int:

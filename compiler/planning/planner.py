@@ -193,7 +193,7 @@ def finish(planner: PlanBuilder, narrow_words: int = NARROW_WORDS) -> Plan:
         segments=tuple(planner.segments),
         notes=planner.notes,
         identity_line=identity_line,
-        placed_first=frozenset(planner.placed_first),
+        passes=planner.passes,
     )
     (placed,) = share([plan])
     _check_pinned(placed)

@@ -8,7 +8,7 @@ Facts: docs/format/memory.md, "Sharing".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..fast_dataclass import dataclass
@@ -20,12 +20,12 @@ from .plan import WIDE_LINES, Plan, Segment
 @dataclass(frozen=True, slots=True)
 class _Pool:
     """Layers of all programs. `order`: indices by program, then by operator of the source;
-    `programs`: program number of each segment; `first`: layers placed before all others."""
+    `programs`: program number of each segment; `passes`: of layers in spatial passes."""
 
     segments: tuple[Segment, ...]
     programs: tuple[int, ...]
     order: tuple[int, ...]
-    first: frozenset[int]
+    passes: Mapping[int, int]
     capacity: int
     small_sort: int
 
@@ -46,7 +46,7 @@ def share(plans: Sequence[Plan], *, by_order: bool = False) -> list[Plan]:
             pool.capacity,
             cached=cached,
             order=pool.order,
-            first=pool.first,
+            passes=pool.passes,
             small_sort=pool.small_sort,
         )
     )
@@ -90,16 +90,16 @@ def _pool(plans: Sequence[Plan]) -> _Pool:
     segments = tuple(segment for plan in plans for segment in plan.segments)
     programs = tuple(number for number, plan in enumerate(plans) for _ in plan.segments)
     order = sorted(range(len(segments)), key=lambda i: (programs[i], segments[i].op))
-    first: set[int] = set()
+    passes: dict[int, int] = {}
     count = 0
     for plan in plans:
-        first.update(count + index for index in plan.placed_first)
+        passes.update({count + index: times for index, times in plan.passes.items()})
         count += len(plan.segments)
     return _Pool(
         segments,
         programs,
         tuple(order),
-        frozenset(first),
+        passes,
         shared_capacity(plans),
         plans[0].release.small_sort,
     )

@@ -16,6 +16,8 @@ MANIFEST = "manifest.json"
 PROGRAMS = "RingCanary_programs"
 _RELEASE_16 = ("ricardodeazambuja+LibrEdgeTPU", "RingCanary+", "google-coral+coralmicro")
 _RUNTIME_12 = ("google-coral+",)
+_NEWER = ("movenet",)
+"""Files of release 16 that were compiled for runtime 12: 64-bit additions of zero are moves."""
 _AN_LSTM = "keras_lstm"
 """Its package says 12, but the vendor's table has the operator from 14 on."""
 _RUNTIME_10 = 10
@@ -104,6 +106,8 @@ def _options(name: str) -> CompileOptions:
         return CompileOptions(RELEASE_16)
     if _AN_LSTM in name:
         return CompileOptions(RELEASE_15, 14)
+    if any(part in name for part in _NEWER):
+        return CompileOptions(RELEASE_16, 12)
     if name.startswith(_RUNTIME_12):
         return CompileOptions(RELEASE_15, 12)
     return CompileOptions(RELEASE_15, _RUNTIME_10)
