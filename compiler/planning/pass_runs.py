@@ -81,6 +81,22 @@ class RunChooser:
         self.overfull |= fresh
         self.runs = self._rebuilt([grown.get(run, run) for run in self.runs])
 
+    def more_rows(self, op: int | None) -> bool:
+        """Cut the rows of the run that operator `op` is in once more, so that less has to be
+        parked in wide memory; whether that was possible."""
+        for run in self.runs:
+            places = range(run.first, run.last + 1)
+            if op is not None and op in [self.operators[place].index for place in places]:
+                height, _, _ = self.planner.map_shape(self._result(run.last))
+                grown = replace(run, rows=run.rows + 1)
+                while grown.rows <= height and not self._sendable(grown):
+                    grown = replace(grown, rows=grown.rows + 1)
+                if grown.rows > height or grown.rows * grown.columns > MOST_PASSES:
+                    return False
+                self.runs = tuple(grown if other is run else other for other in self.runs)
+                return True
+        return False
+
     def _reachable(self, place: int, overflow: Overflow) -> int:
         if not self._runs_by_parts(place):
             raise self._refusal(place, overflow)

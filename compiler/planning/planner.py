@@ -7,7 +7,7 @@ right behind the operator that makes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph, Operator
@@ -23,7 +23,7 @@ from .plan import NARROW_WORDS, Plan, Segment
 from .refusal import Refusal
 from .schedule import schedule
 from .shared_memory import share
-from .wide_memory import place_small_blocks
+from .wide_memory import WideOverflow, place_small_blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,19 @@ def plan_region(
             except NarrowOverflow as error:
                 found = [Overflow(error.step, error.words, scattered=True)]
         chooser.next(current.planner, current.spans, found)
-        current = attempt(chooser.runs)
+        current = _attempt_with_runs(attempt, chooser)
+
+
+def _attempt_with_runs(
+    attempt: Callable[[Sequence[Run]], _Attempt], chooser: RunChooser
+) -> _Attempt:
+    """An attempt in which what is parked fits into wide memory."""
+    while True:
+        try:
+            return attempt(chooser.runs)
+        except WideOverflow as error:
+            if not chooser.more_rows(error.op):
+                raise
 
 
 @dataclass(frozen=True, slots=True)

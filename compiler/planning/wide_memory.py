@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from ..frontend.graph import Operator
     from .builder import PlanBuilder
 
+
+class WideOverflow(Refusal):
+    """Blocks that do not fit into a tile's wide memory."""
+
+
 IDENTITY_LINE = WIDE_LINES - 1
 """Where an identity matrix that outlives its step stays (transient blocks start below it)."""
 
@@ -37,7 +42,7 @@ def stack_blocks(
         occupied = sorted([*occupied, (end - size, end)], reverse=True)
     missing = -min(lines.values(), default=0)
     if missing > 0:
-        raise Refusal(
+        raise WideOverflow(
             op,
             "the transient blocks do not fit into a tile's wide memory",
             actual=f"{missing} lines too many",
