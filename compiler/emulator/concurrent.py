@@ -10,8 +10,9 @@ from __future__ import annotations
 import heapq
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..errors import EmulationError, Where
@@ -41,7 +42,7 @@ from .chip import (
 )
 from .clocks import CORE, Clock, feed_thread, front_end, unit_thread
 from .execution import Execution, Key, Side, Signal
-from .feeds import Feed
+from .feeds import Feed, OutfeedRun
 from .host import HostMemory
 from .memories import TILES, Array, TileMemories
 from .mesh import ReceiveSide
@@ -187,9 +188,13 @@ class Concurrent(Chip):
         self._passing[tile] = False
         self._dispatch(tile)
 
+    def sides_of(self, execution: Execution) -> tuple[Side, ...]:
+        """The sides of an instruction that starts."""
+        return start(self, execution)
+
     def _begin(self, execution: Execution, tile: int) -> None:
         if execution.sides is None:
-            execution.sides = start(self, execution)
+            execution.sides = self.sides_of(execution)
             execution.queued = True
         self._busy[tile][execution.unit] = execution
         clock = self.order.clocks.release(front_end(tile))
@@ -243,8 +248,9 @@ class Concurrent(Chip):
         self._thread, self._stepped = worker.thread, side.stepped
         for key in side.keys():  # noqa: SIM118 - not a mapping
             self._learn_data(worker, key, stop - first)
-        accesses = side.accesses(first, stop)
-        self.order.access(accesses, worker.thread, worker.place, tile)
+        if self.order.tracks:
+            accesses = side.accesses(first, stop)
+            self.order.access(accesses, worker.thread, worker.place, tile)
         try:
             side.advance([tile], first, stop)
         except EmulationError as error:
@@ -395,15 +401,12 @@ class Concurrent(Chip):
         if run.reach() >= stop:
             self._thread, self._stepped = feed_thread(worker.unit), False
             first = run.done
-            waiting = self.outfeed.available
-            accesses = run.accesses(first, stop)
-            self.order.access(accesses, self._thread, worker.place, None)
+            rows = run.rows(first, stop) if isinstance(run, OutfeedRun) else 0
+            self.order.learn_outfeed(self._thread, rows)
+            self.order.access(run.accesses(first, stop), self._thread, worker.place, None)
             run.advance(stop)
-            taken = waiting - self.outfeed.available
-            if taken:
-                self.order.learn_outfeed(self._thread, taken)
-                for channel in range(2):
-                    self._wake("room", channel, -1)
+            for channel in range(2 if rows else 0):
+                self._wake("room", channel, -1)
         self._feed_step(worker)
         self._poke_feeds()
 
@@ -425,12 +428,11 @@ class Concurrent(Chip):
 
     def fence(self, fence: ScalarFence, place: str) -> None:
         self._run_until(self.core_time)
-        reason = self._closed(fence)
-        while reason and self._events:
-            self._next()
-            reason = self._closed(fence)
-        if reason:
-            raise self._stuck(place, reason)
+        for missing in self._conditions(fence):
+            while missing() and self._events:
+                self._next()
+            if missing():
+                raise self._stuck(place, missing())
         for tile in range(TILES):
             if fence.notify_tiles >> tile & 1:
                 for _ in range(fence.notify_count):
@@ -446,18 +448,30 @@ class Concurrent(Chip):
                 self.order.scalar[flag].reset(fence.value, clock)
         self._poke_feeds()
 
-    def _closed(self, fence: ScalarFence) -> str:
-        """Why the scalar core may not pass a fence yet, "" if it may."""
-        for bit, name in enumerate(FEED_UNITS):
-            if not idle(fence, bit, [run for run, _, _ in self._feeds[bit].queue]):
-                return f"the {name} never becomes idle"
-        missing = missing_producer(self.counters, fence)
-        if missing:
-            return f"counter {missing} is never reached"
+    def _conditions(self, fence: ScalarFence) -> Iterator[Callable[[], str]]:
+        """Functions that say why the scalar core may not pass, "" if it may; what is met stays
+        so while the scalar core waits."""
+        for bit in range(len(FEED_UNITS)):
+            yield partial(self._busy_feed, fence, bit)
+        yield partial(self._missing_messages, fence)
         for tile in range(TILES):
-            if fence.notify_tiles >> tile & 1 and len(self._notices[tile]) < fence.notify_count:
-                return f"tile {tile} never notifies the scalar core"
-        return ""
+            if fence.notify_tiles >> tile & 1:
+                yield partial(self._missing_notice, fence, tile)
+
+    def _busy_feed(self, fence: ScalarFence, bit: int) -> str:
+        queue = self._feeds[bit].queue
+        if not queue or idle(fence, bit, [run for run, _, _ in queue]):
+            return ""
+        return f"the {FEED_UNITS[bit]} never becomes idle"
+
+    def _missing_messages(self, fence: ScalarFence) -> str:
+        missing = missing_producer(self.counters, fence)
+        return f"counter {missing} is never reached" if missing else ""
+
+    def _missing_notice(self, fence: ScalarFence, tile: int) -> str:
+        if len(self._notices[tile]) >= fence.notify_count:
+            return ""
+        return f"tile {tile} never notifies the scalar core"
 
     def finish(self) -> None:
         while self._events:

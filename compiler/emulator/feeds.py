@@ -194,7 +194,7 @@ class OutfeedRun(Feed):
         return min(super().reach(), there)
 
     def run(self, start: int, stop: int) -> None:
-        rows = -(-stop // self.row_items) + -start // self.row_items
+        rows = self.rows(start, stop)
         parts = [part.reshape(-1, self.item_bytes) for part in self.chip.outfeed.take(rows)]
         items = np.concatenate((self.row, *parts))
         taken, self.row = items[: stop - start], items[stop - start :]
@@ -204,6 +204,10 @@ class OutfeedRun(Feed):
             memory = self.chip.feeds.items[RETURNED]
             memory[self.stream.addresses()[start:stop] % len(memory)] = taken
         self.signal(ScalarFlag.RING_OUTFEED, self.instruction.signal, start, stop)
+
+    def rows(self, start: int, stop: int) -> int:
+        """Rows that items start..stop take."""
+        return -(-stop // self.row_items) + -start // self.row_items
 
     def boundary(self, start: int) -> int:
         return min(self.stream.total, (start // self.row_items + 1) * self.row_items)

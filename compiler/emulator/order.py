@@ -29,7 +29,9 @@ _POP, _RETURNED_POPS = 2, 0x10
 
 
 class Order:
-    """Clocks, histories and the detector of one program run."""
+    """Clocks, histories and the detector of one program run. tracks: whether accesses count."""
+
+    tracks = True
 
     def __init__(self, detector: Detector) -> None:
         self.detector = detector
