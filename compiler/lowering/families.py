@@ -13,6 +13,7 @@ from ..planning.logistic import LogisticStep
 from ..planning.lstm import BlockInputStep, LstmStep
 from ..planning.map_collection import FlattenGatherStep
 from ..planning.map_concatenation import JoinedMapStep
+from ..planning.map_moves import MapMoveStep
 from ..planning.map_output import MapOutputStep
 from ..planning.multiply import ProductStep
 from ..planning.pass_steps import CollectStep, ParkStep, PassInputStep
@@ -36,6 +37,7 @@ from .logistic import lower_logistic
 from .lower import StepLowering
 from .lstm import lower_lstm
 from .map_concatenation import lower_joined_map
+from .map_moves import lower_map_move
 from .map_output import lower_map_output
 from .multiply import lower_product
 from .passes import lower_collect, lower_park, lower_pass_input
@@ -73,6 +75,7 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     BlockInputStep: lower_vector_input,
     VectorCopyStep: lower_vector_copy,
     VectorMoveStep: lower_vector_move,
+    MapMoveStep: lower_map_move,
     FlattenGatherStep: lower_flatten_gather,
     FlattenSpreadStep: lower_flatten_spread,
     JoinedStep: lower_joined,

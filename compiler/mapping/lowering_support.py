@@ -24,16 +24,13 @@ from .constraints.base import (
     result,
 )
 from .constraints.pooling import reduced_axes
-from .joint_limits import read_by_convolutions, vectors_or_channels
 from .lstm_limits import (
     is_lstm_result,
     lstm_sizes,
     lstm_types,
-    one_step,
     own_states,
     sequence_alone,
     sequence_from_host_or_lstm,
-    step_of_an_lstm,
     whole_lstm,
 )
 from .map_limits import (
@@ -45,7 +42,16 @@ from .map_limits import (
     requantised_on_a_map,
     vector_on_chip,
 )
-from .movement_limits import LONGEST, host_vector, same_units
+from .movement_limits import (
+    LONGEST,
+    host_vector,
+    joined_or_fused,
+    keeps_words,
+    same_units,
+    whole_words,
+    words_or_one_part,
+    words_or_one_step,
+)
 from .program_parts import keeps_values, one_activation_input
 from .reasons import Reason
 
@@ -167,8 +173,8 @@ def vector_in_blocks(graph: Graph, op: Operator, _context: Context) -> Violation
 @constraint()
 def same_layout(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """The operator is lowered if the three innermost dimensions stay, if it reads the model's
-    input as the host sends it, or if it flattens a map of up to 16384 values or the result of
-    an LSTM."""
+    input as the host sends it, if it flattens a map of up to 16384 values or the result of an
+    LSTM, or if every pixel keeps its channels or is whole words of four before and after."""
     source, output = _source(graph, op), result(graph, op)
     if context.reads_host or innermost(source.shape) == innermost(output.shape):
         return None
@@ -177,13 +183,9 @@ def same_layout(graph: Graph, op: Operator, context: Context) -> Violation | Non
         return None if size <= LONGEST else Violation(size, f"up to {LONGEST}", source.name)
     if is_vector(output.shape) and is_lstm_result(graph, source.index, context):
         return None
+    if keeps_words(source.shape, output.shape):
+        return None
     return Violation(source.shape, "a map to a vector", source.name)
-
-
-@constraint()
-def one_part(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """SPLIT is lowered if it has one part."""
-    return None if len(op.outputs) == 1 else Violation(f"{len(op.outputs)} parts", "1 part")
 
 
 @constraint()
@@ -202,6 +204,7 @@ _SUM = Lowering(
     (picture_from_host,),
 )
 _CLAMP = Lowering(Evidence.EMULATOR, "", (maps_of_several_pixels,), (picture_from_host,))
+_MOVE = Lowering(Evidence.EMULATOR, "", (whole_words, same_units), (picture_from_host,))
 _CONVOLUTION = (image_filter, vector_in_blocks)
 
 LOWERINGS: dict[str, Lowering] = {
@@ -215,7 +218,8 @@ LOWERINGS: dict[str, Lowering] = {
     "CONCATENATION": Lowering(
         Evidence.VENDOR_BYTES,
         "bright_16x16, posenet_mobilenet_v1_075_353_481_16_quant_decoder",
-        (vectors_or_channels, same_units),
+        (joined_or_fused, same_units),
+        (picture_from_host,),
     ),
     "CONV_2D": Lowering(
         Evidence.VENDOR_BYTES,
@@ -256,10 +260,12 @@ LOWERINGS: dict[str, Lowering] = {
         (maps_of_several_pixels, nothing_spread),
         (picture_from_host,),
     ),
+    "PACK": _MOVE,
     "PAD": Lowering(
         Evidence.VENDOR_BYTES,
         "posenet_mobilenet_v1_075_353_481_16_quant_decoder",
-        (read_by_convolutions,),
+        (whole_words, same_real_values),
+        (picture_from_host,),
     ),
     "QUANTIZE": Lowering(
         Evidence.VENDOR_BYTES,
@@ -282,21 +288,27 @@ LOWERINGS: dict[str, Lowering] = {
         (maps_of_several_pixels, doubled_or_same),
         (picture_from_host,),
     ),
+    "SLICE": _MOVE,
     "SOFTMAX": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_0.25_128_quant",
         (vector_input,),
         (host_vector,),
     ),
+    "SPACE_TO_DEPTH": _MOVE,
     "SPLIT": Lowering(
-        Evidence.VENDOR_BYTES, "yamnet_spectra_in", (one_part, same_real_values), (same_layout,)
+        Evidence.VENDOR_BYTES,
+        "yamnet_spectra_in",
+        (words_or_one_part, same_real_values),
+        (picture_from_host,),
     ),
     "SQUEEZE": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),
     "STRIDED_SLICE": Lowering(
-        Evidence.EMULATOR, "", (one_step, same_real_values), (step_of_an_lstm,)
+        Evidence.EMULATOR, "", (words_or_one_step, same_real_values), (picture_from_host,)
     ),
     "SUB": _SUM,
     "TANH": _CLAMP,
+    "TRANSPOSE": _MOVE,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Lowering(
         Evidence.EMULATOR,
         "",
@@ -306,7 +318,9 @@ LOWERINGS: dict[str, Lowering] = {
 }
 
 
-_SEVERAL_INPUTS = frozenset({"ADD", "CONCATENATION", "MUL", "SUB", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
+_SEVERAL_INPUTS = frozenset(
+    {"ADD", "CONCATENATION", "MUL", "PACK", "SUB", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+)
 
 
 def supports_alone(graph: Graph, op: Operator, context: Context) -> Reason | None:

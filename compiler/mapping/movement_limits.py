@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 
 from ..frontend.graph import Graph, Operator, Tensor
+from ..frontend.movements import WORD, movements, picture
+from ..frontend.slices import single_step
 from .constraints.base import (
     Context,
     Violation,
@@ -50,3 +52,45 @@ def same_units(graph: Graph, op: Operator, _context: Context) -> Violation | Non
 def _unit(tensor: Tensor) -> tuple[tuple[float, ...], tuple[int, ...]]:
     quantization = tensor.quantization
     return ((), ()) if quantization is None else (quantization.scales, quantization.zero_points)
+
+
+def keeps_words(source: tuple[int, ...], output: tuple[int, ...]) -> bool:
+    """Whether a new shape leaves every word of four channels as it is."""
+    before, after = picture(source), picture(output)
+    if before is None or after is None:
+        return False
+    return before[2] == after[2] or before[2] % WORD == after[2] % WORD == 0
+
+
+@constraint()
+def whole_words(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """The operator is lowered where it moves whole words of four channels: it neither cuts nor
+    joins channels inside a word, nor turns channels into pixels."""
+    if movements(graph, op) is not None:
+        return None
+    return Violation("channels inside a word", "multiples of 4", result(graph, op).name)
+
+
+@constraint()
+def words_or_one_part(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """SPLIT is lowered if it has one part, or where it cuts rows, columns or whole words of four
+    channels."""
+    return None if len(op.outputs) == 1 else whole_words.check(graph, op, context)
+
+
+@constraint()
+def words_or_one_step(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """STRIDED_SLICE is lowered where it takes rows, columns or whole words of four channels, or
+    one step of a sequence."""
+    if len(op.inputs) == 4 and single_step(graph, op) is not None:
+        return None
+    return whole_words.check(graph, op, context)
+
+
+@constraint()
+def joined_or_fused(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """CONCATENATION is lowered for vectors, and for maps where it joins rows, columns or whole
+    words of four channels."""
+    if is_vector(result(graph, op).shape):
+        return vectors_only.check(graph, op, context)
+    return whole_words.check(graph, op, context)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ..frontend.graph import Graph, Operator
+from ..frontend.movements import picture
 from ..release import Release
 from .dataflow import Dataflow
 from .family import Family
@@ -193,12 +194,15 @@ class PlanBuilder:
 
     def map_shape(self, tensor: int) -> tuple[int, int, int]:
         """Height, width and channels of a tensor (a source) as its four-dimensional readers or
-        writer see it."""
+        writer see it, or, without such, as its own last three dimensions."""
         names = [tensor, *(t for t in self.dataflow.aliases if self.dataflow.source(t) == tensor)]
         for name in names:
             shape = self.graph.tensor(name).shape
             if len(shape) == 4 and shape[0] == 1:
                 return shape[1], shape[2], shape[3]
+        size = picture(self.graph.tensor(tensor).shape)
+        if size is not None and size[:2] != (1, 1):
+            return size
         raise Refusal(
             None, f"tensor '{self.graph.tensor(tensor).name}' is not a map of one picture"
         )

@@ -12,10 +12,12 @@ from .image import IMAGE_INPUT
 from .logistic import LOGISTIC
 from .lstm import LSTM, SEQUENCE_INPUT, STATE_INPUT
 from .map_concatenation import MAP_CONCATENATION
+from .map_moves import MAP_MOVE
 from .map_output import MAP_OUTPUT
 from .multiply import PRODUCT
 from .pointwise import POINTWISE
 from .pooling import GLOBAL_POOL, LOCAL_POOL
+from .reshape import RESHAPE
 from .resize import RESIZE
 from .sequence import SEQUENCE_RENAME, SEQUENCE_STEP
 from .softmax import SOFTMAX
@@ -41,6 +43,8 @@ FAMILIES: tuple[Family, ...] = (
     LSTM,
     SEQUENCE_RENAME,
     SEQUENCE_STEP,
+    MAP_MOVE,
+    RESHAPE,
 )
 INPUTS: tuple[Border, ...] = (STATE_INPUT, SEQUENCE_INPUT, VECTOR_INPUT, IMAGE_INPUT)
 OUTPUTS: tuple[Border, ...] = (VECTOR_OUTPUT, MAP_OUTPUT)

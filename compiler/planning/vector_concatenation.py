@@ -19,7 +19,8 @@ from .plan import WIDE_LINES, Step
 from .refusal import Refusal
 from .requantization import requantization
 from .softmax_area import produce_vector
-from .vectors import Blocks, VectorLayout
+from .vector_copy import move_step
+from .vectors import Blocks, VectorLayout, vector_layout
 
 WORD_CHANNELS = 4
 
@@ -32,33 +33,58 @@ class JoinedStep(Step):
 
 
 def is_vector_concatenation(planner: PlanBuilder, op: Operator) -> bool:
-    """Vectors, joined along their channels."""
+    """Vectors that lie side by side, or whose lengths are no whole words."""
     shapes = [planner.graph.tensor(t).shape for t in (*op.inputs, *op.outputs)]
-    return all(size == 1 for shape in shapes for size in shape[:-1])
+    if any(size != 1 for shape in shapes for size in shape[:-1]):
+        return False
+    return is_joint(planner, op) or not _whole_words(planner, op)
+
+
+def _whole_words(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether every part but the last ends with a whole word."""
+    return all(length % WORD_CHANNELS == 0 for length in _lengths(planner, op)[:-1])
 
 
 def plan_vector_concatenation(planner: PlanBuilder, op: Operator) -> None:
-    """Fences; gather of the parts; the layer that packs them."""
-    if not is_joint(planner, op):
-        raise Refusal(op.index, "CONCATENATION of vectors that do not come from layers")
-    words, lengths = part_words(planner, op), _lengths(planner, op)
-    buffer = planner.keep(joint_buffer(op))
-    planner.add(JoinedStep(ops=(op.index,), parts=len(words)))
-    layout = VectorLayout(Blocks(sum(words)), buffer)
-    planner.keep(buffer)
+    """The parts side by side; the layer that packs them."""
     source = planner.dataflow.source(op.outputs[0])
-    if all(length % WORD_CHANNELS == 0 for length in lengths[:-1]):
+    words, lengths = sum(part_words(planner, op)), _lengths(planner, op)
+    layout = _parts(planner, op, words)
+    if _whole_words(planner, op):
         planner.layouts[source] = layout
         return
-    vector = add_gather(planner, op, layout, 1, WIDE_LINES)
+    tiles = Blocks(-(-sum(lengths) // WORD_CHANNELS)).mask
+    vector = add_gather(planner, op, layout, tiles, WIDE_LINES)
     matrix = add_matrix(planner, op, sum(lengths))
     planner.keep(vector)
     output = planner.graph.tensor(op.outputs[0])
     scaling = replace(requantization(scale(output), output), multiplier=1.0)
-    size = WORD_CHANNELS * sum(words), sum(lengths)
+    size = WORD_CHANNELS * words, sum(lengths)
     step = matrix_step(op, matrix, vector, size=size, scaling=scaling, top=WIDE_LINES)
     step = replace(step, input_zero=zero_point(output))
     planner.add(replace(step, output=produce_vector(planner, source, step.blocks).buffer))
+
+
+def _parts(planner: PlanBuilder, op: Operator, words: int) -> VectorLayout:
+    """All parts on tile 0: where their layers put them, or moved there."""
+    if is_joint(planner, op):
+        buffer = planner.keep(joint_buffer(op))
+        planner.add(JoinedStep(ops=(op.index,), parts=len(op.inputs)))
+        planner.keep(buffer)
+        return VectorLayout(Blocks(words), buffer)
+    parts, place = [], 0
+    for tensor, count in zip(op.inputs, part_words(planner, op), strict=True):
+        part = vector_layout(planner, tensor)
+        if part is None or planner.graph.tensor(tensor).is_constant:
+            raise Refusal(op.index, "CONCATENATION of what is no vector on the tiles")
+        planner.keep(part.buffer)
+        parts.append((part, place))
+        place += count
+    blocks = Blocks(words, words)
+    buffer = planner.scratch(joint_buffer(op), words, rank=0)
+    planner.add(move_step(op, parts, blocks, buffer))
+    planner.keep(buffer)
+    return VectorLayout(blocks, buffer)
 
 
 def _lengths(planner: PlanBuilder, op: Operator) -> list[int]:

@@ -16,7 +16,6 @@ import numpy as np
 
 from compiler.beagle.lookup_tables import lookup_tables
 from compiler.frontend.graph import Graph, Operator, TensorType
-from compiler.frontend.slices import slice_ranges
 
 from .lstm_reference import lstm
 
@@ -328,10 +327,21 @@ def max_pool(ref: Reference, op: Operator) -> Array:
 
 
 def strided_slice(ref: Reference, op: Operator) -> Array:
-    ranges = slice_ranges(ref.graph, op)
-    if ranges is None:
+    if op.options.get("ellipsis_mask") or op.options.get("new_axis_mask"):
         raise NoReferenceError
-    return ref.value(op.inputs[0])[tuple(slice(*bounds) for bounds in ranges)]
+    value = ref.value(op.inputs[0])
+    begins, ends, strides = (_integers(ref, index) for index in op.inputs[1:4])
+    names = ("begin_mask", "end_mask", "shrink_axis_mask")
+    from_start, to_end, shrunk = (int(op.options.get(name, 0)) for name in names)
+    ranges: list[slice | int] = []
+    for axis, (begin, end, stride) in enumerate(zip(begins, ends, strides, strict=True)):
+        if shrunk >> axis & 1:
+            ranges.append(begin)
+            continue
+        first = None if from_start >> axis & 1 else begin
+        last = None if to_end >> axis & 1 else end
+        ranges.append(slice(first, last, stride))
+    return value[tuple(ranges)]
 
 
 def reshape(ref: Reference, op: Operator) -> Array:
@@ -450,6 +460,34 @@ def softmax(ref: Reference, op: Operator) -> Array:
     return np.rint(result).astype(np.uint8)
 
 
+def _integers(ref: Reference, index: int) -> list[int]:
+    data = ref.graph.tensors[index].data
+    return [int(value) for value in np.asarray(data).ravel()]
+
+
+def cut(ref: Reference, op: Operator) -> Array:
+    """SLICE."""
+    begins, sizes = (_integers(ref, index) for index in op.inputs[1:3])
+    ranges = (slice(b, None if n < 0 else b + n) for b, n in zip(begins, sizes, strict=True))
+    return ref.value(op.inputs[0])[tuple(ranges)]
+
+
+def space_to_depth(ref: Reference, op: Operator) -> Array:
+    block = op.options["block_size"]
+    x = _image(ref.value(op.inputs[0]))
+    height, width, depth = x.shape
+    x = x.reshape(height // block, block, width // block, block, depth)
+    return x.transpose(0, 2, 1, 3, 4)
+
+
+def transpose(ref: Reference, op: Operator) -> Array:
+    return ref.value(op.inputs[0]).transpose(_integers(ref, op.inputs[1]))
+
+
+def pack(ref: Reference, op: Operator) -> Array:
+    return np.stack([ref.value(index) for index in op.inputs], op.options["axis"])
+
+
 OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "ADD": add,
     "AVERAGE_POOL_2D": average_pool,
@@ -462,6 +500,7 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "MAX_POOL_2D": max_pool,
     "MEAN": mean,
     "MUL": multiply,
+    "PACK": pack,
     "PAD": pad,
     "QUANTIZE": quantize,
     "RELU": rectify,
@@ -469,12 +508,15 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "RELU_N1_TO_1": rectify,
     "RESHAPE": reshape,
     "RESIZE_BILINEAR": resize_bilinear,
+    "SLICE": cut,
     "SOFTMAX": softmax,
+    "SPACE_TO_DEPTH": space_to_depth,
     "SPLIT": split,
     "SQUEEZE": reshape,
     "STRIDED_SLICE": strided_slice,
     "SUB": add,
     "TANH": hyperbolic,
     "TILE": tile,
+    "TRANSPOSE": transpose,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
 }

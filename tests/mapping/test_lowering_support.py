@@ -239,7 +239,8 @@ def test_mean(axes: list[int], shape: tuple[int, ...], wanted: str) -> None:
 
 def test_reshape_that_moves_data() -> None:
     assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 1024)) == ""
-    assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 32, 8, 4)) == "same_layout"
+    assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 32, 8, 4)) == ""
+    assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 32, 32, 1)) == "same_layout"
     assert _after_conv(80, lambda f, t: _reshape(f, t, 1, 20480)) == "same_layout"
     assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 1, 16, 16, 4)) == ""
 
@@ -357,7 +358,12 @@ def test_split_into_parts() -> None:
     image = factory.activation(1, 8, 8, 4)
     parts = [factory.activation(1, 8, 8, 2) for _ in range(2)]
     factory.op("SPLIT", [factory.constant([3]), image], parts)
-    assert refused(run(factory, image)) == {0: "one_part"}
+    assert refused(run(factory, image)) == {0: "words_or_one_part"}
+    factory = GraphFactory()
+    image = factory.activation(1, 8, 8, 4)
+    rows = [factory.activation(1, 4, 8, 4) for _ in range(2)]
+    factory.op("SPLIT", [factory.constant([1]), image], rows)
+    assert refused(run(factory, image)) == {0: "part_of_a_program"}
 
 
 def test_the_reason_reads_well() -> None:

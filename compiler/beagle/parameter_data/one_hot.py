@@ -7,6 +7,7 @@ Reads the Graph level, writes Segments. Facts: docs/format/parameters.md.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import accumulate
 from math import gcd, prod
 
 import numpy as np
@@ -22,7 +23,6 @@ _BLOCK_LANES = 64
 _SELECTIONS = ("SPLIT", "CONCATENATION")
 _MAX_DEPTH = 16
 _MAP_RANK = 4
-_VECTOR_RANK = 2
 
 
 def reshape(graph: Graph, op: Operator) -> Segment | None:
@@ -67,24 +67,29 @@ def _pack_pixels(op: Operator, channels: int) -> Segment:
 
 
 def concatenate_vectors(graph: Graph, op: Operator) -> Segment | None:
-    """Vectors whose lengths are no multiples of four, joined; None where none is needed."""
+    """Vectors whose lengths are no multiples of four, joined; None where none is needed. More
+    than 64 outputs make several blocks, as for a fully connected layer."""
     shapes = [graph.tensor(index).shape for index in op.inputs]
-    if any(len(shape) != _VECTOR_RANK for shape in shapes):
+    if any(prod(shape[:-1]) != 1 for shape in shapes):
         return None
     lengths = [shape[-1] for shape in shapes]
     if not any(length % LANE_GROUP for length in lengths[:-1]):
         return None
-    row_bytes = round_up(LANE_GROUP * sum(lengths), ROW_BYTES)
-    rows = [bytes(row_bytes)]
-    output = 0
-    for length in lengths:
-        for first in range(0, length, LANE_GROUP):
-            row = bytearray(row_bytes)
-            for lane in range(min(LANE_GROUP, length - first)):
-                row[LANE_GROUP * output + lane] = 1
-                output += 1
-            rows.append(bytes(row))
-    return Segment(op.index, "fully_connected", b"".join(rows), row_bytes // 4, ("bias",))
+    places = [
+        [start + first + lane for lane in range(min(LANE_GROUP, length - first))]
+        for start, length in zip(accumulate([0, *lengths]), lengths, strict=False)
+        for first in range(0, length, LANE_GROUP)
+    ]
+    lanes = min(round_up(sum(lengths), ROW_LANES), _BLOCK_LANES)
+    blocks = []
+    for first in range(0, sum(lengths), _BLOCK_LANES):
+        block = np.zeros((1 + len(places), LANE_GROUP * lanes), np.uint8)
+        for word, outputs in enumerate(places):
+            for lane, output in enumerate(outputs):
+                if first <= output < first + _BLOCK_LANES:
+                    block[1 + word, LANE_GROUP * (output - first) + lane] = 1
+        blocks.append(block.tobytes())
+    return Segment(op.index, "fully_connected", b"".join(blocks), lanes, ("bias",))
 
 
 def select_channels(graph: Graph, op: Operator, mapped: Collection[int]) -> tuple[Segment, ...]:
