@@ -38,9 +38,7 @@ def lower_fully_connected(lowering: Lowering, step: FullyConnectedStep) -> None:
         lowering.restart_rings()
 
 
-def lower_resident(
-    lowering: Lowering, step: FullyConnectedStep, pieces: tuple[Piece, ...]
-) -> None:
+def lower_resident(lowering: Lowering, step: FullyConnectedStep, pieces: tuple[Piece, ...]) -> None:
     """A layer whose blocks lie on their own tiles, without fences."""
     groups: dict[tuple[int, int], int] = {}
     for block, piece in enumerate(pieces):

@@ -5,14 +5,7 @@ Reads `PassInputStep`s, `CollectStep`s and `ParkStep`s. Facts: docs/format/passe
 
 from __future__ import annotations
 
-from ..planning.pass_steps import (
-    SHARED_IDENTITY,
-    CollectStep,
-    Move,
-    ParkedRectangle,
-    ParkStep,
-    PassInputStep,
-)
+from ..planning.pass_steps import CollectStep, Move, ParkedRectangle, ParkStep, PassInputStep
 from .axis_relayout import RelayoutLowering
 from .halo import lower_halo
 from .lower import Lowering
@@ -44,9 +37,7 @@ def lower_collect(lowering: Lowering, step: CollectStep) -> None:
 def _relayout(
     lowering: Lowering, step: PassInputStep | CollectStep, move: Move, *, make_identity: bool
 ) -> None:
-    line = step.identity_line
-    if line == SHARED_IDENTITY:
-        line = lowering.plan.identity_line
+    line = lowering.plan.identity_line
     relayout = RelayoutLowering(
         lowering,
         move.relayout,

@@ -51,8 +51,9 @@ def lower_global_pool(lowering: Lowering, step: GlobalPoolStep) -> None:
 def _global_planes(lowering: Lowering, step: GlobalPoolStep, tiles: int, block: int) -> None:
     """All pixels of the tiles' blocks of `block` words."""
     planes = _planes_source(lowering.address(step.input), step, block, (block, step.width * block))
+    alike = len(step.blocks.groups()) == 1
     threshold = 1 - step.blocks.tiles
-    waits = tuple(Wait(flag, len(planes.levels), threshold) for flag in _ARRIVALS)
+    waits = tuple(Wait(flag, len(planes.levels), threshold) for flag in _ARRIVALS if alike)
     _store_planes(lowering, tiles, planes, line=step.plane_line, lines=_lines(step), waits=waits)
 
 

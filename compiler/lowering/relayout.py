@@ -82,15 +82,18 @@ class _Geometry:
 
 
 def lower_relayout(lowering: Lowering, step: RelayoutStep) -> None:
-    """reset; byte identity; vertical exchange; reset; horizontal exchange; reset."""
+    """reset; byte identity, where it is not there; vertical exchange; reset; horizontal
+    exchange; reset."""
     geometry = _Geometry(
         step,
         *(lowering.address(name) for name in (step.input, step.rows, step.output, step.fifos)),
     )
     lowering.reset()
-    write_byte_identity(lowering, lowering.address(step.identity), step.identity_line)
-    lowering.program.idle()
-    made = {Flag.SOUTH_IN: 1, Flag.NARROW_TO_WIDE: 1}
+    made = {}
+    if step.identity:
+        write_byte_identity(lowering, lowering.address(step.identity), step.identity_line)
+        lowering.program.idle()
+        made = {Flag.SOUTH_IN: 1, Flag.NARROW_TO_WIDE: 1}
     for transfer in (_vertical(geometry, made), _horizontal(geometry)):
         for instruction in transfer.instructions():
             lowering.add(instruction)

@@ -13,11 +13,13 @@ from ..frontend.movements import picture
 from ..release import Release
 from .dataflow import Dataflow
 from .family import Family
+from .identity import SharedIdentity
 from .joint_map import JointPart, written_in_place
 from .map_layout import MapLayout, map_axis
 from .plan import WIDE_LINES, NarrowBuffer, Segment, Step
 from .refusal import Refusal
 from .tiling import Interval, MapNeed
+from .wide_memory import stack_blocks
 
 IDENTITY_WORDS = 4
 """Four words whose bytes are the 4x4 identity matrix."""
@@ -31,7 +33,8 @@ class PlanBuilder:
     family); set by whoever produces the tensor, read by its consumers and by the outputs.
     sliced: operators that run in spatial passes, and so do not read whole maps. taken: wide
     lines that outlive a step between spatial passes; sent: outputs that went to the host in
-    parts (docs/format/passes.md). later: plans steps behind all operators and outputs."""
+    parts (docs/format/passes.md). place: number of the operator that is being planned. later:
+    plans steps behind all operators and outputs."""
 
     def __init__(
         self,
@@ -40,6 +43,8 @@ class PlanBuilder:
         dataflow: Dataflow,
         pack: Packer,
         families: Sequence[Family],
+        *,
+        identity: SharedIdentity | None = None,
     ) -> None:
         self.graph = graph
         self.release = release
@@ -55,7 +60,8 @@ class PlanBuilder:
         self._births: dict[int, int] = {}
         self._exchanged: set[int] = set()
         self._segment_indices: dict[int, tuple[int, ...]] = {}
-        self.uses_identity = False
+        self.shared_identity = identity or SharedIdentity()
+        self.place = 0
         self.sliced: frozenset[int] = frozenset()
         self.gathered: dict[tuple[str, int, int], str] = {}
         self.taken: dict[str, Interval] = {}
@@ -122,10 +128,14 @@ class PlanBuilder:
     def identity(self) -> str:
         """The current step needs the program's identity line: scratch to make it from, or ''
         where an earlier step has made it."""
-        if self.uses_identity:
+        if not self.shared_identity.ask(self.place):
             return ""
-        self.uses_identity = True
         return self.scratch("identity", IDENTITY_WORDS)
+
+    def block_line(self, lines: int, top: int = WIDE_LINES) -> int:
+        """First line of a transient block of the current step, as high below `top` as the lines
+        that are taken let it."""
+        return stack_blocks(top, {"block": lines}, taken=self.taken.values())["block"]
 
     def scratch(
         self, name: str, words: int, *, rank: float = 1, steps: int = 1, earlier: int = 0

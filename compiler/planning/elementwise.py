@@ -86,7 +86,7 @@ def plan_sum(planner: PlanBuilder, op: Operator) -> None:
     operands = compact_operands(planner, op)
     weights = _weights(planner, op)
     zeros = [zero_point(planner.graph.tensor(tensor)) for tensor in op.inputs]
-    line = top_line(planner, op) - SUM_LINES
+    line = planner.block_line(SUM_LINES, top_line(planner, op))
     first, second = (
         Term(operand.buffer, weight) for operand, weight in zip(operands, weights, strict=True)
     )

@@ -16,7 +16,7 @@ from .family import Family
 from .joint_vector import joint_place
 from .map_collection import collect_map
 from .map_layout import MapLayout
-from .plan import TILES, WIDE_LINES, Segment, Step
+from .plan import TILES, Segment, Step
 from .refusal import Refusal
 from .requantization import Requantization, activation_range, requantization, single
 from .softmax_area import produce_vector
@@ -88,6 +88,9 @@ class FullyConnectedStep(Step):
     @property
     def blocks(self) -> Blocks:
         return Blocks(-(-self.outputs // 4))
+
+
+_MOST_HEADERS = 3
 
 
 def reserved_lines(headers: int) -> int:
@@ -221,7 +224,8 @@ def _top(planner: PlanBuilder, op: Operator) -> int:
     before = flow.producer(op.inputs[0])
     follows = any(r.name == "SOFTMAX" for r in flow.readers(flow.source(op.outputs[0])))
     behind = before is not None and before.name == "SOFTMAX"
-    return IDENTITY_LINE if follows or behind else WIDE_LINES
+    lines = reserved_lines(_MOST_HEADERS)
+    return IDENTITY_LINE if follows or behind else planner.block_line(lines) + lines
 
 
 def add_gather(

@@ -13,7 +13,7 @@ from ..fast_dataclass import dataclass
 from .builder import PlanBuilder
 from .family import Border
 from .map_layout import MapLayout
-from .plan import WIDE_LINES, OutputStep
+from .plan import OutputStep
 from .refusal import Refusal
 from .tiling import GRID
 
@@ -99,7 +99,7 @@ def map_output_step(planner: PlanBuilder, tensor: int, layout: MapLayout) -> Map
             actual=f"{before * WORD_BYTES} bytes in front of one",
             allowed=f"multiples of {ITEM_WORDS * WORD_BYTES}",
         )
-    line = WIDE_LINES - FIFO_LINES
+    line = planner.block_line(FIFO_LINES)
     return MapOutputStep(
         border=planner.dataflow.output_name(tensor),
         lowest_line=line,

@@ -52,7 +52,7 @@ def plan_product(planner: PlanBuilder, op: Operator) -> None:
         raise Refusal(op.index, f"{op.name} writes a part of a joint map")
     operands = compact_operands(planner, op)
     tensors = [planner.graph.tensor(tensor) for tensor in op.inputs]
-    line = top_line(planner, op) - FIFO_LINES
+    line = planner.block_line(FIFO_LINES, top_line(planner, op))
     compact = operands[0].layout
     planner.add(
         ProductStep(

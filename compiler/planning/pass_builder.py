@@ -22,7 +22,15 @@ class PassBuilder(PlanBuilder):
     `edge`: the tensor in which the pass ends, which no reader gives a halo."""
 
     def __init__(self, whole: PlanBuilder, name: str, edge: int) -> None:
-        super().__init__(whole.graph, whole.release, whole.dataflow, whole._pack, whole.families)
+        super().__init__(
+            whole.graph,
+            whole.release,
+            whole.dataflow,
+            whole._pack,
+            whole.families,
+            identity=whole.shared_identity,
+        )
+        self.place = whole.place
         self.steps = whole.steps
         self.segments = whole.segments
         self.taken = whole.taken

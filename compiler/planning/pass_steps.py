@@ -9,15 +9,12 @@ from ..fast_dataclass import dataclass
 from .axis_relayout import AxisRelayout
 from .halo import HaloMove
 from .map_layout import MapLayout
-from .plan import WIDE_LINES, Step
+from .plan import Step
 from .tiling import GRID
 
 FIFO_WORDS = 8
 """Two slots of four words, for words that tiles pass on."""
-IDENTITY_WORDS = 4
 LINE_WORDS = 64
-SHARED_IDENTITY = WIDE_LINES
-"""`identity_line` of steps that use the program's own identity line (`Plan.identity_line`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,6 @@ class PassInputStep(Step):
     zero: int
     fifo_buffer: str
     identity_buffer: str
-    identity_line: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +56,6 @@ class CollectStep(Step):
     moves: tuple[Move, ...]
     fifo_buffer: str
     identity_buffer: str
-    identity_line: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

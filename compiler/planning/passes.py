@@ -16,14 +16,13 @@ from .axis_relayout import Along, axis_relayout
 from .builder import PlanBuilder, tensor_buffer
 from .dataflow import zero_point
 from .halo import halo_moves
+from .identity import NAME as IDENTITY
 from .image import image_step
 from .map_layout import MapLayout
 from .map_output import map_output_step
 from .pass_builder import PassBuilder
 from .pass_steps import (
     FIFO_WORDS,
-    IDENTITY_WORDS,
-    SHARED_IDENTITY,
     CollectStep,
     Move,
     ParkStep,
@@ -36,7 +35,7 @@ from .refusal import Refusal
 from .tiling import Interval
 from .wide_memory import stack_blocks
 
-_IDENTITY, _PARKED = "pass identity", "parked"
+_PARKED = "parked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,17 +185,14 @@ class _RunPlanner:
         builder.claim(self.source)
         buffer = builder.produce(self.source, layout.words)
         fifo = builder.scratch("pass fifo", FIFO_WORDS)
-        scratch, line = self._identity()
         self.planner.add(
             PassInputStep(
-                lowest_line=line,
                 move=Move(axis_relayout(place.layout, layout, along), place.buffer, buffer),
                 layout=layout,
                 exchange=halo_moves(layout) if layout.has_halo else (),
                 zero=zero_point(self.planner.graph.tensor(self.source)),
                 fifo_buffer=fifo,
-                identity_buffer=scratch,
-                identity_line=line,
+                identity_buffer=self._identity(),
             )
         )
 
@@ -236,17 +232,15 @@ class _RunPlanner:
             restore=restore,
         )
 
-    def _identity(self) -> tuple[str, int]:
-        """Scratch to make the identity line from ('' if it is there), and the line: below what
-        is parked; with several parts of the rows, the program's own."""
+    def _identity(self) -> str:
+        """Scratch to make the identity line from, '' if it is there. It lies below what is
+        parked; with several parts of the rows, below the blocks of all steps."""
         planner = self.planner
-        if self.run.rows > 1 or planner.uses_identity:
-            return planner.identity(), SHARED_IDENTITY
-        if _IDENTITY in planner.taken:
-            return "", planner.taken[_IDENTITY][0]
-        line = min((low for low, _ in planner.taken.values()), default=WIDE_LINES) - 1
-        planner.taken[_IDENTITY] = (line, line + 1)
-        return planner.scratch(f"pass identity {self.source}", IDENTITY_WORDS), line
+        identity = planner.shared_identity
+        if self.run.rows == 1 and identity.may_be_high and not identity.used:
+            identity.line = planner.block_line(1)
+            planner.taken[IDENTITY] = (identity.line, identity.line + 1)
+        return planner.identity()
 
     # -- the run's result -----------------------------------------------------------------
 
@@ -266,18 +260,16 @@ class _RunPlanner:
             raise Refusal(self.operators[-1].index, "a part of a joint map from spatial passes")
         buffer = planner.produce(tensor, layout.words)
         fifo = planner.scratch(f"collect {tensor}", FIFO_WORDS)
-        scratch, line = self._identity()
+        identity = self._identity()
         moves = tuple(
             Move(axis_relayout(part.layout, layout, along), self.planner.keep(part.buffer), buffer)
             for part in parts
         )
         self.planner.add(
             CollectStep(
-                lowest_line=line,
                 moves=moves,
                 fifo_buffer=fifo,
-                identity_buffer=scratch,
-                identity_line=line,
+                identity_buffer=identity,
             )
         )
         return _Place(layout, buffer)

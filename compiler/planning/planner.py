@@ -16,6 +16,8 @@ from .builder import PlanBuilder
 from .dataflow import build_dataflow
 from .families import FAMILIES, INPUTS, OUTPUTS
 from .family import Border
+from .identity import NAME as IDENTITY
+from .identity import SharedIdentity
 from .narrow_memory import NarrowOverflow, allocate
 from .pass_runs import Overflow, RunChooser, overflows
 from .passes import Run, plan_run
@@ -69,8 +71,13 @@ def plan_region(
         return packed[op.index]
 
     def attempt(runs: Sequence[Run]) -> _Attempt:
-        planner = PlanBuilder(graph, release, flow, pack, FAMILIES)
-        return _Attempt(planner, _plan_steps(planner, runs))
+        identity: SharedIdentity | None = SharedIdentity()
+        while identity is not None:
+            planner = PlanBuilder(graph, release, flow, pack, FAMILIES, identity=identity)
+            spans = _plan_steps(planner, runs)
+            ends = [run.last for run in runs]
+            identity = identity.next_plan([op.name for op in flow.operators], ends)
+        return _Attempt(planner, spans)
 
     current = attempt(())
     chooser = RunChooser(current.planner, narrow_words)
@@ -120,13 +127,13 @@ def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
     spans = []
     begin = 0
     for place, op in enumerate(flow.operators):
+        planner.place = place
+        _release_identity(planner, max(starts, default=0))
         if place not in inside:
             _plan_operator(planner, op)
         elif place in starts:
             plan_run(planner, starts[place])
         if place not in inside or place == inside[place].last:
-            if place + 1 not in starts:
-                planner.taken.clear()
             _plan_outputs(planner, op)
         spans.append(range(begin, planner.now))
         begin = planner.now
@@ -135,6 +142,14 @@ def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
     if spans:
         spans[-1] = range(spans[-1].start, planner.now)
     return tuple(spans)
+
+
+def _release_identity(planner: PlanBuilder, last_run: int) -> None:
+    """Give the shared identity's line back behind the last operator that asks for it, or, as
+    long as that is not known, behind the last run of spatial passes."""
+    until = planner.shared_identity.until
+    if planner.place > (last_run if until is None else until):
+        planner.taken.pop(IDENTITY, None)
 
 
 def _plan_operator(planner: PlanBuilder, op: Operator) -> None:
@@ -192,7 +207,10 @@ def _plan_border(planner: PlanBuilder, borders: Sequence[Border], tensor: int, w
 
 def finish(planner: PlanBuilder, narrow_words: int = NARROW_WORDS) -> Plan:
     """Addresses for everything the steps asked for."""
-    steps, identity_line = place_small_blocks(planner.steps, planner.uses_identity)
+    identity = planner.shared_identity
+    steps, identity_line = tuple(planner.steps), identity.line
+    if identity_line is None:
+        steps, identity_line = place_small_blocks(steps, identity.used)
     plan = Plan(
         release=planner.release,
         steps=steps,

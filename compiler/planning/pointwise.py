@@ -19,7 +19,7 @@ from .elementwise import fused
 from .family import Family
 from .map_layout import MapLayout
 from .patches import Operand, PatchClass, compact_operands, patch_classes, result_buffer, same_maps
-from .plan import Step
+from .plan import WIDE_LINES, Step
 from .refusal import Refusal
 from .requantization import Requantization, from_bits, single
 from .wide_memory import top_line
@@ -197,7 +197,8 @@ def plan_pointwise(planner: PlanBuilder, op: Operator) -> None:
     output = planner.lay_out_map(op.outputs[0])
     (operand,) = compact_operands(planner, op)
     weighted = function.weight != 1
-    line = top_line(planner, op) - (WEIGHT_LINES if weighted else 0)
+    lines = WEIGHT_LINES if weighted else 0
+    line = planner.block_line(lines, top_line(planner, op)) if lines else WIDE_LINES
     zero = 0 if weighted else zero_point(_source(planner, op))
     planner.add(
         PointwiseStep(

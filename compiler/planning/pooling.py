@@ -25,6 +25,8 @@ FIFO_WORDS = 8
 """Four mesh FIFOs of two words: north, south, west, east."""
 IDENTITY_WORDS = 4
 """Scratch of the byte identity."""
+COPY_LINES = 2
+"""Two-line FIFO of words that stay on their tile."""
 PLANE_PIXELS = 4
 """Pixels of a row that share a wide line: one byte of each lane a pixel."""
 _POOLS = frozenset({"AVERAGE_POOL_2D", "MEAN"})
@@ -41,7 +43,8 @@ class RelayoutStep(Step):
 
     heights, widths: own rows and columns of the tile rows and columns; pixel_words: words of
     a pixel. Buffers: `input`; `rows`: the result of the vertical phase; `output`; `fifos`;
-    `identity`: four words for the byte identity, which goes to `identity_line`. `copy_line`:
+    `identity`: four words for the byte identity, which goes to `identity_line`, '' where spatial
+    passes have made one. `copy_line`:
     the two-line FIFO of copies inside a tile.
     """
 
@@ -237,8 +240,9 @@ def _global_lines(planner: PlanBuilder, op: Operator, layout: MapLayout) -> _Lin
     moves it when its turn comes, `logistic.py`.)"""
     kept = _before_softmax(planner, op)
     top = IDENTITY_LINE if kept else WIDE_LINES
-    plane = top - row_planes(layout.width) * layout.height
-    copy = plane - 2
+    planes = row_planes(layout.width) * layout.height
+    plane = planner.block_line(planes + COPY_LINES, top) + COPY_LINES
+    copy = plane - COPY_LINES
     return _Lines(plane, copy, IDENTITY_LINE if kept else copy - 1)
 
 
@@ -262,7 +266,10 @@ def _add_relayout(planner: PlanBuilder, op: Operator, layout: MapLayout, lines: 
     rows = planner.scratch(f"{op.index} rows", layout.height * widest * collected)
     fifos = planner.scratch(f"{op.index} fifos", FIFO_WORDS, rank=1.1)
     planner.scratch(f"{op.index} ones", 1, rank=1.2, steps=2)
-    identity = planner.scratch(f"{op.index} identity", IDENTITY_WORDS, rank=1.3, steps=2)
+    if planner.shared_identity.line is None:
+        identity = planner.scratch(f"{op.index} identity", IDENTITY_WORDS, rank=1.3, steps=2)
+    else:
+        identity = planner.identity()
     planner.add(
         RelayoutStep(
             ops=(op.index,),
@@ -276,7 +283,7 @@ def _add_relayout(planner: PlanBuilder, op: Operator, layout: MapLayout, lines: 
             identity=identity,
             identity_line=lines.identity,
             copy_line=lines.copy,
-            lowest_line=min(lines.copy, lines.identity),
+            lowest_line=min(lines.copy, lines.identity) if identity else lines.copy,
         )
     )
 
@@ -318,7 +325,7 @@ def plan_local_pool(planner: PlanBuilder, op: Operator) -> None:
     rows, columns = layout.own_size(0)
     windows = rows // kernel[1] * (columns // kernel[0])
     ones = planner.scratch(f"{op.index} ones", windows, earlier=1)
-    line = WIDE_LINES - local_pool_lines(planner, op)
+    line = planner.block_line(local_pool_lines(planner, op))
     planner.add(
         LocalPoolStep(
             ops=(op.index,),

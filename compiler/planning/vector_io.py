@@ -85,7 +85,7 @@ def plan_vector_output(planner: PlanBuilder, tensor: int) -> None:
     """One ring message a tile, in tile order."""
     layout = vector_layout(planner, tensor)
     assert layout is not None
-    fifo_line = WIDE_LINES - OUTPUT_FIFO_LINES
+    fifo_line = planner.block_line(OUTPUT_FIFO_LINES)
     planner.add(
         VectorOutputStep(
             border=planner.dataflow.output_name(tensor),

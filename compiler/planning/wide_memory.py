@@ -78,5 +78,6 @@ def top_line(planner: PlanBuilder, op: Operator) -> int:
         for reader in planner.dataflow.readers(planner.dataflow.source(tensor)):
             for family in planner.families:
                 if reader.name in family.operators:
-                    top = min(top, WIDE_LINES - family.unfenced_lines(planner, reader))
+                    lines = family.unfenced_lines(planner, reader)
+                    top = min(top, planner.block_line(lines) if lines else WIDE_LINES)
     return top

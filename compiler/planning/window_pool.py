@@ -18,7 +18,7 @@ from .dataflow import scale, zero_point
 from .family import Family
 from .halo import HaloMove, halo_moves
 from .map_layout import MapLayout, map_layout
-from .plan import TILES, WIDE_LINES, Step
+from .plan import TILES, Step
 from .pooling import PLANE_PIXELS, is_global, is_local, row_planes
 from .refusal import Refusal
 from .requantization import (
@@ -173,7 +173,7 @@ def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
     planner.add(
         WindowPoolStep(
             ops=(op.index,),
-            lowest_line=WIDE_LINES - lines,
+            lowest_line=planner.block_line(lines),
             window=window,
             input=layout,
             input_buffer=planner.consume(op.inputs[0]),
@@ -186,7 +186,7 @@ def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
             sources=sources,
             parts=parts,
             ones=ones,
-            plane_line=WIDE_LINES - lines,
+            plane_line=planner.block_line(lines),
             input_zero=zero_point(source),
         )
     )
