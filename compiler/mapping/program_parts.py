@@ -5,14 +5,16 @@ from __future__ import annotations
 from ..frontend.graph import Graph, Operator, Tensor, TensorType
 from .constraints.base import Context, Violation, activation_inputs, constraint, result
 
-MOVING_NOTHING = frozenset({"EXPAND_DIMS", "PAD", "RESHAPE", "SPLIT", "SQUEEZE"})
-"""Operators that, where they are lowered, cost no instruction: alone they are no program."""
+MOVING_NOTHING = frozenset({"EXPAND_DIMS", "RESHAPE", "SQUEEZE"})
+"""Operators that, where they are lowered, can cost no instruction: alone they are no program."""
 
 
 def computes(graph: Graph, op: Operator) -> bool:
     """Whether the operator, where it is lowered, becomes at least one instruction."""
     if op.name == "QUANTIZE":
         return not keeps_values(graph, op)
+    if op.name == "SPLIT":
+        return len(op.outputs) > 1
     return op.name not in MOVING_NOTHING
 
 

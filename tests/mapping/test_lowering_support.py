@@ -363,7 +363,7 @@ def test_split_into_parts() -> None:
     image = factory.activation(1, 8, 8, 4)
     rows = [factory.activation(1, 4, 8, 4) for _ in range(2)]
     factory.op("SPLIT", [factory.constant([1]), image], rows)
-    assert refused(run(factory, image)) == {0: "part_of_a_program"}
+    assert not refused(run(factory, image))
 
 
 def test_the_reason_reads_well() -> None:
