@@ -1,16 +1,15 @@
 """Narrow-memory allocator: a word address for every buffer, from lifetimes and sizes alone.
 
 Buffers are placed one after the other, each at the lowest address where it meets no placed
-buffer that lives at the same time. The order is (rank, size descending, first step); if that
-does not fit, other orders are tried. Facts: docs/format/memory.md.
+buffer that lives at the same time; `narrow_order` says which comes next. If that does not fit,
+other orders are tried. Facts: docs/format/memory.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate
 
-from .breadth_order import PlacedBuffers, place_by_breadth
+from .narrow_order import PlacedBuffers, live_words, place_lowest_first
 from .plan import NARROW_WORDS, NarrowBuffer
 from .refusal import Refusal
 
@@ -48,7 +47,7 @@ def allocate(
 
 def _attempts(buffers: Sequence[NarrowBuffer]) -> Iterator[dict[str, int]]:
     """Addresses in the usual order, then in others, then in improved ones."""
-    yield place_by_breadth(buffers)
+    yield place_lowest_first(buffers)
     for order in _orders(buffers):
         yield _place(sorted(buffers, key=order))
     for order in (_by_size, _by_age):
@@ -101,7 +100,7 @@ def _orders(buffers: Sequence[NarrowBuffer]) -> Iterator[Callable[[NarrowBuffer]
     """Sort keys to try. Size alone gives chains their best place; buffers that outlive it may
     want the widest steps, the longest lives or the largest areas first."""
     yield _by_size
-    live = _live_words(buffers)
+    live = live_words(buffers)
     widest = {b.name: max(live[b.first : b.last + 1]) for b in buffers}
 
     def by_breadth(buffer: NarrowBuffer) -> Key:
@@ -115,19 +114,6 @@ def _orders(buffers: Sequence[NarrowBuffer]) -> Iterator[Callable[[NarrowBuffer]
         return buffer.rank, -buffer.words * life, buffer.first
 
     yield from (by_breadth, by_life, by_area, _by_age)
-
-
-def _live_words(buffers: Sequence[NarrowBuffer]) -> list[int]:
-    """Words that are alive in each step."""
-    changes = [0] * (max((buffer.last for buffer in buffers), default=-1) + 2)
-    for buffer in buffers:
-        changes[buffer.first] += buffer.at_first or buffer.words
-        if buffer.at_first and buffer.last > buffer.first:
-            changes[buffer.first + 1] += buffer.words - buffer.at_first
-            changes[buffer.last + 1] -= buffer.words
-        else:
-            changes[buffer.last + 1] -= buffer.at_first or buffer.words
-    return list(accumulate(changes))
 
 
 def _place(buffers: Iterable[NarrowBuffer]) -> dict[str, int]:

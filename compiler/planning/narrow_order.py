@@ -1,0 +1,83 @@
+"""Narrow addresses as the vendor's compiler chooses them: always the buffer that can lie lowest.
+
+Of buffers that could lie equally low, the one that lives through the widest step (most live
+words) goes first, then the one with the largest words x steps^2. Facts: docs/format/memory.md,
+"Narrow memory".
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from itertools import accumulate
+
+from .plan import NarrowBuffer
+
+Priority = tuple[float, int, int, int, int]
+
+
+def live_words(buffers: Sequence[NarrowBuffer]) -> list[int]:
+    """Words that are alive in each step."""
+    changes = [0] * (max((buffer.last for buffer in buffers), default=-1) + 2)
+    for buffer in buffers:
+        changes[buffer.first] += buffer.at_first or buffer.words
+        if buffer.at_first and buffer.last > buffer.first:
+            changes[buffer.first + 1] += buffer.words - buffer.at_first
+            changes[buffer.last + 1] -= buffer.words
+        else:
+            changes[buffer.last + 1] -= buffer.at_first or buffer.words
+    return list(accumulate(changes))
+
+
+def place_lowest_first(buffers: Sequence[NarrowBuffer]) -> dict[str, int]:
+    """Buffer name -> word address. Ranks one after the other."""
+    live = live_words(buffers)
+    placed = PlacedBuffers(len(live))
+    waiting: list[Priority] = []
+    for number, buffer in enumerate(buffers):
+        steps = buffer.last - buffer.first + 1
+        breadth = max(live[buffer.first : buffer.last + 1])
+        waiting.append((buffer.rank, 0, -breadth, -buffer.words * steps * steps, number))
+    heapq.heapify(waiting)
+    while waiting:
+        rank, known, breadth, weight, number = heapq.heappop(waiting)
+        lowest = placed.lowest(buffers[number])
+        if lowest > known:  # others have been placed in the meantime
+            heapq.heappush(waiting, (rank, lowest, breadth, weight, number))
+        else:
+            placed.add(buffers[number])
+    return placed.addresses
+
+
+class PlacedBuffers:
+    """Buffers with an address, by the steps in which they live."""
+
+    def __init__(self, steps: int) -> None:
+        self.addresses: dict[str, int] = {}
+        self._alive: list[list[NarrowBuffer]] = [[] for _ in range(steps)]
+
+    def add(self, buffer: NarrowBuffer) -> int:
+        """Give the buffer the lowest address it can have."""
+        start = self.lowest(buffer)
+        self.addresses[buffer.name] = start
+        for step in range(buffer.first, buffer.last + 1):
+            self._alive[step].append(buffer)
+        return start
+
+    def lowest(self, buffer: NarrowBuffer) -> int:
+        """Lowest start of a free run for the buffer."""
+        others: dict[str, NarrowBuffer] = {}
+        for step in range(buffer.first, buffer.last + 1):
+            others.update((other.name, other) for other in self._alive[step])
+        taken = sorted(
+            (self.addresses[name], other.room(buffer), buffer.room(other))
+            for name, other in others.items()
+        )
+        start = 0
+        moved = True
+        while moved:
+            moved = False
+            for low, words, room in taken:
+                if start < low + words and low < start + room:
+                    start, moved = low + words, True
+        return start
