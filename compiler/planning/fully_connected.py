@@ -254,7 +254,7 @@ def add_gather(
         planner.gathered[key] = planner.scratch(
             step.output,
             layout.blocks.words,
-            rank=1 if op.name == "CONV_2D" else 0,
+            rank=0,
             earlier=int(layout.from_host),
         )
     planner.keep(step.output)
