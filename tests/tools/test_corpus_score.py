@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from compiler.beagle.assembler import assemble
+from compiler.beagle.disassembler import disassemble
 from compiler.driver import PlannedModel, compile_graph, plan_model
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.lowering.lower import lower
@@ -16,6 +17,7 @@ from compiler.lowering.program import MeshMove, Program, TensorOp, WideToNarrow
 from compiler.options import CompileOptions
 from compiler.tools.corpus_score.__main__ import main
 from compiler.tools.corpus_score.compare import compare, compare_programs, read_compiled
+from compiler.tools.corpus_score.given_addresses import given_addresses, lower_with_addresses
 from compiler.tools.corpus_score.renaming import same_but_for_narrow_addresses
 from tests.model_builder import ModelBuilder
 
@@ -50,6 +52,28 @@ def test_equal_files(planned: PlannedModel) -> None:
     assert score.mapping and score.parameters and score.container and score.file
     assert score.execution.identical and score.execution.same_words == score.execution.words > 100
     assert read_compiled(data, "a").token == 5
+
+
+def test_addresses_are_read_off_a_program_with_other_ones() -> None:
+    builder = ModelBuilder("uint8").input("x", (1, 24, 24, 8)).conv2d(16, 3)
+    skip = builder.last
+    last = builder.conv2d(32, 3).conv2d(16, 1).last
+    planned = _planned(builder.add(last, skip).conv2d(8, 1).build())
+    assert planned.plan is not None
+    names = sorted(planned.plan.narrow)
+    elsewhere = {name: 4000 * number for number, name in enumerate(reversed(names))}
+    bitstreams = assemble(lower(replace(planned.plan, narrow=elsewhere)))
+    vendor = disassemble(bitstreams)
+    found = given_addresses(planned.plan, vendor)
+    assert found == elsewhere
+    assert assemble(lower_with_addresses(planned.plan, vendor)) == bitstreams
+    ours = read_compiled(compile_graph(planned, 5, OPTIONS), "a")
+    assert ours.execution is not None
+    chunk = replace(ours.execution.chunks[0], bitstream=bitstreams[0])
+    changed = replace(ours.execution, chunks=(chunk,))
+    score = compare(ours, replace(ours, execution=changed), planned.plan)
+    assert not score.execution.identical
+    assert score.placed is not None and score.placed.identical
 
 
 def test_another_model_differs_level_by_level(planned: PlannedModel) -> None:

@@ -9,12 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from ...beagle.assembler import assemble
 from ...beagle.codec import layout_of
 from ...beagle.disassembler import disassemble
 from ...beagle.executable import Executable, ExecutableType
 from ...beagle.reader import compiled_ops, read_custom_options, read_package
 from ...frontend.tflite_reader import read_model_bytes
+from ...lowering.lower import lower
 from ...lowering.program import Instruction, Program
+from ...planning.plan import Plan
+from .given_addresses import lower_with_addresses
 from .renaming import same_but_for_narrow_addresses
 
 CUSTOM_OPERATOR = "edgetpu-custom-op"
@@ -48,7 +52,8 @@ class ProgramScore:
 @dataclass(frozen=True, slots=True)
 class FileScore:
     """Which levels of a compiled file are the vendor's. `parameters` speaks of the cached and
-    the streamed ones; a level that neither file has counts as identical."""
+    the streamed ones; a level that neither file has counts as identical. `placed`: the
+    execution program once narrow-memory buffers lie where the vendor has them."""
 
     mapping: bool
     parameters: bool
@@ -56,6 +61,7 @@ class FileScore:
     execution: ProgramScore
     container: bool
     file: bool
+    placed: ProgramScore | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,16 +100,30 @@ def read_compiled(data: bytes, source: str) -> CompiledModel:
     return CompiledModel(data, on_cpu, options, next(iter(by_type.values()), None), caching)
 
 
-def compare(ours: CompiledModel, vendor: CompiledModel) -> FileScore:
-    """Every level of two compilations of one model."""
+def compare(ours: CompiledModel, vendor: CompiledModel, plan: Plan | None = None) -> FileScore:
+    """Every level of two compilations of one model; `plan`: ours of the first operator."""
+    execution = compare_programs(_bitstreams(ours.execution), _bitstreams(vendor.execution))
+    placed: ProgramScore | None = execution
+    if plan is not None and not execution.identical:
+        placed = _placed(plan, _bitstreams(vendor.execution))
     return FileScore(
         mapping=ours.on_cpu == vendor.on_cpu,
         parameters=_parameters(ours) == _parameters(vendor),
         caching=compare_programs(_bitstreams(ours.caching), _bitstreams(vendor.caching)),
-        execution=compare_programs(_bitstreams(ours.execution), _bitstreams(vendor.execution)),
+        execution=execution,
         container=ours.options == vendor.options,
         file=ours.data == vendor.data,
+        placed=placed,
     )
+
+
+def _placed(plan: Plan, vendor: list[bytes]) -> ProgramScore | None:
+    """Our program with the vendor's narrow addresses; None where the vendor's is of an older
+    form."""
+    wanted = disassemble(vendor)
+    if wanted.instructions[:1] != lower(plan).instructions[:1]:
+        return None
+    return compare_programs(assemble(lower_with_addresses(plan, wanted)), vendor)
 
 
 def compare_programs(ours: Iterable[bytes], vendor: Iterable[bytes]) -> ProgramScore:

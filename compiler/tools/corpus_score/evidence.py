@@ -26,13 +26,16 @@ differs; it needs a folder with the files (`$EDGETPU_CORPUS`).
 - *parameters*: the parameter data, cached and streamed. *caching*, *execution*: the instruction
   programs; where they differ, the words of instructions both have in the same order, of all in
   the vendor's program; "moved" if nothing but the placement of narrow-memory buffers differs.
+- *placed*: the execution program once its narrow-memory buffers are given the addresses that the
+  vendor's program shows: all that is left has other reasons than the order of the allocator.
+  Empty for programs of an older form.
 - *package*: the custom operator's option map with all it holds. *file*: the whole file.
 - "=": byte for byte the vendor's. "none": neither file has one.
 
 """
 _TABLE = """\
-| file | mapping | parameters | caching | execution | package | file |
-|---|---|---|---|---|---|---|
+| file | mapping | parameters | caching | execution | placed | package | file |
+|---|---|---|---|---|---|---|---|
 """
 _NOT_ALONE = """\
 Not comparable as a whole: files whose name contains `cocompiled` were compiled together with
@@ -70,7 +73,7 @@ def _label(model: ModelScore) -> str:
 
 
 def _row(model: ModelScore) -> str:
-    columns = cells(model) if model.score is not None else ("error",) + ("",) * 5
+    columns = cells(model) if model.score is not None else ("error",) + ("",) * 6
     return f"| {_label(model)} | " + " | ".join(columns) + " |"
 
 

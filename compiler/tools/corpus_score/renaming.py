@@ -137,6 +137,11 @@ def _streams(instruction: Instruction) -> tuple[tuple[str, bool], ...]:
     return _STREAMS.get(type(instruction), ())
 
 
+def narrow_streams(instruction: Instruction) -> tuple[str, ...]:
+    """Names of an instruction's narrow address streams."""
+    return tuple(name for name, _ in _streams(instruction))
+
+
 def _same_but_for_base(ours: Nest, vendor: Nest, scale: int) -> bool:
     """The second buffer of a double-buffered stream may lie elsewhere, too."""
     same = (ours.levels, ours.enabled, ours.double_level, ours.tail) == (

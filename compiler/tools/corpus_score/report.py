@@ -9,8 +9,8 @@ from typing import Any
 from .compare import Difference, ProgramScore
 from .score import CorpusScore, ModelScore, total_words
 
-_COLUMNS = ("mapping", "parameters", "caching", "execution", "package", "file")
-_WIDTHS = (9, 12, 13, 15, 9, 5)
+_COLUMNS = ("mapping", "parameters", "caching", "execution", "placed", "package", "file")
+_WIDTHS = (9, 12, 13, 15, 13, 9, 5)
 _NAME_WIDTH = 60
 _TEXT_WIDTH = 200
 
@@ -62,6 +62,7 @@ def cells(model: ModelScore) -> tuple[str, ...]:
         _mark(score.parameters),
         _words(score.caching),
         _words(score.execution),
+        _words(score.placed) if score.placed else "",
         _mark(score.container),
         _mark(score.file),
     )
@@ -88,7 +89,10 @@ def _details(model: ModelScore) -> Iterator[str]:
         for label, program in (
             ("caching", model.score.caching),
             ("execution", model.score.execution),
+            ("placed", model.score.placed),
         ):
+            if program is None:
+                continue
             yield from (f"{label}: {line}" for line in _difference(program.difference))
 
 

@@ -106,7 +106,7 @@ def score_model(entry: Entry) -> ModelScore:
         len(graph.operators),
         len(partition.mapped),
         tuple(_fallback(partition, vendor.on_cpu)),
-        score=compare(read_compiled(data, entry.name), vendor),
+        score=compare(read_compiled(data, entry.name), vendor, planned.plan),
     )
 
 
