@@ -75,7 +75,8 @@ def _parser() -> argparse.ArgumentParser:
         "--latency",
         choices=LATENCIES,
         default="auto",
-        help="where latencies come from (default: the first of the others that there is)",
+        help="where latencies come from (default: a device if there is one, else the emulator, "
+        "which only counts instructions in large programs)",
     )
     return parser
 

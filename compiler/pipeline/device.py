@@ -35,6 +35,9 @@ class DeviceLatency:
     def name(self) -> str:
         return f"measured on {self.device}"
 
+    def source(self, _compiled: bytes) -> str:
+        return self.name
+
     def latency_ns(self, compiled: bytes) -> int:
         from ai_edge_litert.interpreter import Interpreter, load_delegate  # noqa: PLC0415
 

@@ -18,6 +18,7 @@ from ..frontend.tflite_reader import COMPILED_OPERATOR, read_model_bytes
 
 if TYPE_CHECKING:
     from ..frontend.graph import Graph, Operator
+    from ..lowering.program import Program
 
 CLOCK_HZ = 500_000_000
 LINK_BYTES_PER_SECOND = {"usbonly": 253_000_000, "pcionly": 500_000_000, "any": 253_000_000}
@@ -26,6 +27,8 @@ DEVICE_TYPES = tuple(LINK_BYTES_PER_SECOND)
 CPU_NANOSECONDS = 1.0
 """For each multiply-accumulate, and for each element an operator on the CPU reads or writes:
 the order of magnitude of one core."""
+EMULATED_MOVES = 200_000
+"""Moves of lines (`static_cycles.line_moves`) up to which `auto` emulates: 3 to 5 seconds."""
 _SECOND = 1_000_000_000
 
 Cycles = Callable[[Executable], int]
@@ -43,6 +46,10 @@ class LatencyModel(Protocol):
         """Nanoseconds of one inference with cached parameters in place."""
         ...
 
+    def source(self, compiled: bytes) -> str:
+        """Where this model's latency comes from."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class EstimatedLatency:
@@ -52,16 +59,60 @@ class EstimatedLatency:
     cycles: Cycles
     device_type: str = "any"
 
+    def source(self, _compiled: bytes) -> str:
+        return self.name
+
     def latency_ns(self, compiled: bytes) -> int:
         cycles = traffic = 0
-        for op in compiled_ops(compiled):
-            options = read_custom_options(op.custom_options)
-            executable = _per_inference(read_package(options.package).executables)
+        for executable in programs(compiled):
             cycles += self.cycles(executable)
             traffic += host_bytes(executable)
         graph = read_model_bytes(compiled, "", compiled=True)
         seconds = cycles / CLOCK_HZ + traffic / LINK_BYTES_PER_SECOND[self.device_type]
         return round(seconds * _SECOND) + cpu_nanoseconds(graph)
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatedLatency:
+    """The emulator's cycles, where emulating takes seconds; `counted` for larger programs."""
+
+    emulated: LatencyModel
+    counted: LatencyModel
+    limit: int
+
+    @property
+    def name(self) -> str:
+        return (
+            f"{self.emulated.name}, and {self.counted.name} "
+            f"where that would take long (over {self.limit} moves of lines)"
+        )
+
+    def latency_ns(self, compiled: bytes) -> int:
+        return self._chosen(compiled).latency_ns(compiled)
+
+    def source(self, compiled: bytes) -> str:
+        return self._chosen(compiled).name
+
+    def _chosen(self, compiled: bytes) -> LatencyModel:
+        from .static_cycles import line_moves  # noqa: PLC0415
+
+        moves = sum(line_moves(instructions(executable)) for executable in programs(compiled))
+        return self.emulated if moves <= self.limit else self.counted
+
+
+def programs(compiled: bytes) -> list[Executable]:
+    """What runs at each inference, for each Edge TPU operator of a compiled model."""
+    return [
+        _per_inference(read_package(read_custom_options(op.custom_options).package).executables)
+        for op in compiled_ops(compiled)
+    ]
+
+
+def instructions(executable: Executable) -> Program:
+    """The program of an executable."""
+    from ..beagle.disassembler import disassemble  # noqa: PLC0415
+
+    return disassemble(chunk.bitstream for chunk in executable.chunks)
 
 
 def _per_inference(executables: Sequence[Executable]) -> Executable:
@@ -74,11 +125,16 @@ def _per_inference(executables: Sequence[Executable]) -> Executable:
 
 def static_cycles(executable: Executable) -> int:
     """Cycles by counting instructions."""
-    from ..beagle.disassembler import disassemble  # noqa: PLC0415
     from .static_cycles import estimated_cycles  # noqa: PLC0415
 
-    program = disassemble(chunk.bitstream for chunk in executable.chunks)
-    return estimated_cycles(program)
+    return estimated_cycles(instructions(executable))
+
+
+def emulated_cycles(executable: Executable) -> int:
+    """Cycles on the emulator's clock."""
+    from ..emulator.timed import emulated_cycles as emulate  # noqa: PLC0415
+
+    return emulate(executable)
 
 
 def host_bytes(executable: Executable) -> int:
@@ -117,32 +173,27 @@ def _elements(shape: tuple[int, ...]) -> int:
 
 
 def latency_model(kind: str, device_type: str) -> LatencyModel:
-    """The model called `kind`: `device`, `emulator`, `static`, or `auto`, which is the first of
-    them that there is. Raises OptionError if it is not there."""
-    makers: dict[str, Callable[[str], LatencyModel | None]] = {
-        "device": _device_model,
-        "emulator": _emulator_model,
-        "static": _static_model,
+    """The model called `kind`: `device`, `emulator`, `static`, or `auto`: a device if there is
+    one, else the emulator for all but large programs. Raises OptionError if it is not there."""
+    emulated = EstimatedLatency("cycles of the emulator", emulated_cycles, device_type)
+    counted = EstimatedLatency("estimated from the instructions", static_cycles, device_type)
+    makers: dict[str, Callable[[], LatencyModel | None]] = {
+        "auto": lambda: (
+            _device_model(device_type) or EmulatedLatency(emulated, counted, EMULATED_MOVES)
+        ),
+        "device": lambda: _device_model(device_type),
+        "emulator": lambda: emulated,
+        "static": lambda: counted,
     }
-    if kind != "auto" and kind not in makers:
-        allowed = ", ".join(("auto", *makers))
-        raise OptionError("unknown latency model", actual=kind, allowed=allowed)
-    for name, make in makers.items():
-        model = make(device_type) if kind in ("auto", name) else None
-        if model is not None:
-            return model
-    raise OptionError("this latency model is not available here", actual=kind)
+    if kind not in makers:
+        raise OptionError("unknown latency model", actual=kind, allowed=", ".join(makers))
+    model = makers[kind]()
+    if model is None:
+        raise OptionError("this latency model is not available here", actual=kind)
+    return model
 
 
 def _device_model(device_type: str) -> LatencyModel | None:
     from .device import device_model  # noqa: PLC0415
 
     return device_model(device_type)
-
-
-def _emulator_model(_device_type: str) -> LatencyModel | None:
-    return None
-
-
-def _static_model(device_type: str) -> LatencyModel:
-    return EstimatedLatency("estimated from the instructions", static_cycles, device_type)

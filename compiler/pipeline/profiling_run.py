@@ -37,14 +37,18 @@ class ProfilingRun:
         best = partition(profiler, search, report)
         stem = output_stem(self.model_path, str(self.output_dir))
         files: dict[Path, bytes] = {}
+        lines: list[str] = []
         start = 0
         for number, count in enumerate(best.counts):
             path = segment_name(stem, number, len(best.counts))
             files |= self._segment(profiler, path, start, count)
+            compiled = Path(f"{path}_edgetpu{MODEL_SUFFIX}")
+            source = self.latency.source(files[compiled])
+            lines.append(f"{compiled}: {best.latencies[number]} ns, {source}")
             start += count
         write_files(files)
-        for number, latency in enumerate(best.latencies):
-            report(f"{segment_name(stem, number, len(best.counts))}_edgetpu.tflite: {latency} ns")
+        for line in lines:
+            report(line)
         return best
 
     def _segment(self, profiler: Profiler, path: str, start: int, count: int) -> dict[Path, bytes]:

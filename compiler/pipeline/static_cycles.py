@@ -16,6 +16,8 @@ from ..lowering.program import (
     NarrowToWide,
     Nest,
     Program,
+    RingConsume,
+    RingProduce,
     TensorOp,
     TileFence,
     TileInstruction,
@@ -35,6 +37,16 @@ def estimated_cycles(program: Program) -> int:
             for tile in range(len(totals)):
                 totals[tile] += cycles * (op.tiles >> tile & 1)
     return max(totals)
+
+
+def line_moves(program: Program) -> int:
+    """Lines that instructions move, counted on each tile: what emulating takes is about
+    proportional to it."""
+    return sum(
+        op.tiles.bit_count() * _items(op.wide)
+        for op in program.instructions
+        if isinstance(op, RingConsume | RingProduce | NarrowToWide | WideToNarrow)
+    )
 
 
 def _cycles(op: TileInstruction) -> int:

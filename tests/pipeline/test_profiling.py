@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import re
 import stat
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from compiler.beagle.reader import compiled_ops, read_custom_options, read_package
+from compiler.beagle.executable import Executable
 from compiler.cli import partition_with_num_ops_main, partition_with_profiling_main
 from compiler.errors import OptionError, ResourceError
 from compiler.frontend.tflite_reader import read_model, read_model_bytes
-from compiler.pipeline.latency import latency_model, static_cycles
+from compiler.pipeline import latency
+from compiler.pipeline.latency import emulated_cycles, latency_model, programs, static_cycles
 from compiler.pipeline.profiling import Profiler, Search, partition
 from compiler.pipeline.segment_compiler import CompiledSegment, OwnCompiler, compile_segment
+from compiler.pipeline.segmentation import cut_model
 from tests.model_builder import ModelBuilder
 
 ROOT = Path(__file__).parents[2]
@@ -27,17 +31,6 @@ def _chain(operators: int) -> ModelBuilder:
     for _ in range(operators):
         builder.conv2d(4, 1)
     return builder
-
-
-def _uneven() -> bytes:
-    """43 operators: large maps with few parameters first, small maps with many last."""
-    builder = ModelBuilder(seed=1).input("x", (1, 32, 32, 8)).conv2d(32, 3)
-    for _ in range(10):
-        builder.depthwise_conv2d(3).conv2d(32, 1)
-    builder.depthwise_conv2d(3, stride=2).conv2d(64, 1)
-    for _ in range(10):
-        builder.depthwise_conv2d(3).conv2d(64, 1)
-    return builder.build()
 
 
 # The search alone: operators with given times
@@ -67,6 +60,9 @@ class FakeLatency:
     def latency_ns(self, compiled: bytes) -> int:
         graph = read_model_bytes(compiled, "")
         return sum(self.times[graph.tensors[op.outputs[0]].name] for op in graph.operators)
+
+    def source(self, _compiled: bytes) -> str:
+        return self.name
 
 
 def _profiler(times: list[int], failing: int = 0) -> Profiler:
@@ -155,48 +151,113 @@ def test_too_few_operators():
 # Real programs
 
 
-@pytest.fixture(scope="module")
-def uneven() -> Profiler:
-    graph = read_model_bytes(_uneven(), "m.tflite")
-    assert len(graph.operators) >= 40
-    return Profiler(graph, "m", OwnCompiler(), CycleLatency())
+def _uneven() -> bytes:
+    """43 operators: large maps with few parameters first, small maps with many last."""
+    builder = ModelBuilder(seed=1).input("x", (1, 32, 32, 8)).conv2d(16, 3)
+    for _ in range(10):
+        builder.depthwise_conv2d(3).conv2d(16, 1)
+    builder.depthwise_conv2d(3, stride=2).conv2d(32, 1)
+    for _ in range(10):
+        builder.depthwise_conv2d(3).conv2d(32, 1)
+    return builder.build()
 
 
+@dataclass
 class CycleLatency:
     """Cycles alone, one a nanosecond: what the search balances is the chip's own work."""
 
-    name = "cycles"
+    cycles: Callable[[Executable], int]
+    name: str = "cycles"
 
     def latency_ns(self, compiled: bytes) -> int:
-        (op,) = compiled_ops(compiled)
-        package = read_package(read_custom_options(op.custom_options).package)
-        return static_cycles(package.executables[0])
+        return sum(map(self.cycles, programs(compiled)))
+
+    def source(self, _compiled: bytes) -> str:
+        return self.name
+
+
+def _uneven_profiler(cycles: Callable[[Executable], int]) -> Profiler:
+    graph = read_model_bytes(_uneven(), "m.tflite")
+    assert len(graph.operators) >= 40
+    return Profiler(graph, "m", OwnCompiler(), CycleLatency(cycles))
+
+
+@pytest.fixture(scope="module")
+def counted() -> Profiler:
+    return _uneven_profiler(static_cycles)
+
+
+@pytest.fixture(scope="module")
+def emulated() -> Profiler:
+    return _uneven_profiler(emulated_cycles)
 
 
 @pytest.mark.parametrize("segments", [2, 3, 4])
-def test_the_slowest_segment_is_a_tenth_faster_than_by_parameter_bytes(uneven, segments):
+def test_the_slowest_segment_is_a_tenth_faster_than_by_parameter_bytes(counted, emulated, segments):
+    """The search counts instructions; the emulator's clock judges what it found."""
+    found = partition(counted, Search(segments, diff_threshold_ns=500), lambda _: None)
+    assert sum(found.counts) == len(counted.graph.operators)
+    ours = emulated.candidate(found.counts)
+    by_bytes = emulated.candidate([len(run) for run in cut_model(counted.graph, segments)])
+    assert ours.slowest <= 0.9 * by_bytes.slowest
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("segments", [2, 3, 4])
+def test_a_search_by_emulated_cycles(emulated, segments):
     lines: list[str] = []
-    found = partition(uneven, Search(segments, diff_threshold_ns=500), lines.append)
-    latencies = lines[0].split("latencies ")[1].split(" ")[0]
-    by_bytes = max(map(int, latencies.split(",")))
-    assert found.slowest <= 0.9 * by_bytes
-    assert sum(found.counts) == len(uneven.graph.operators)
+    found = partition(emulated, Search(segments, diff_threshold_ns=500), lines.append)
+    by_bytes = emulated.candidate([len(run) for run in cut_model(emulated.graph, segments)])
+    assert found.slowest <= 0.9 * by_bytes.slowest
+    assert max(found.latencies) - min(found.latencies) < 0.2 * found.slowest
+    assert lines[0].startswith("by parameter bytes: ")
 
 
-def test_static_estimate_grows_with_the_model():
-    model = latency_model("static", "any")
-
-    def latency(operators: int) -> int:
-        compiled = compile_segment(OwnCompiler(), "m", _chain(operators).build())
-        assert compiled is not None
-        return model.latency_ns(compiled.model)
-
-    assert 0 < latency(1) < latency(2) < latency(4)
+def _compiled(operators: int) -> bytes:
+    compiled = compile_segment(OwnCompiler(), "m", _chain(operators).build())
+    assert compiled is not None
+    return compiled.model
 
 
-def test_unknown_latency_models_are_refused():
+@pytest.mark.parametrize("kind", ["static", "emulator"])
+def test_estimates_grow_with_the_model(kind):
+    model = latency_model(kind, "any")
+    latencies = [model.latency_ns(_compiled(operators)) for operators in (1, 2, 4)]
+    assert 0 < latencies[0] < latencies[1] < latencies[2]
+
+
+def test_without_a_device_small_programs_are_emulated_and_large_ones_counted(monkeypatch):
+    monkeypatch.setattr(latency, "_device_model", lambda _type: None)
+    compiled = _compiled(2)
+    small, exact = latency_model("auto", "any"), latency_model("emulator", "any")
+    assert small.source(compiled) == exact.name == "cycles of the emulator"
+    assert small.latency_ns(compiled) == exact.latency_ns(compiled)
+    monkeypatch.setattr(latency, "EMULATED_MOVES", 10)
+    large, rough = latency_model("auto", "any"), latency_model("static", "any")
+    assert large.source(compiled) == rough.name == "estimated from the instructions"
+    assert large.latency_ns(compiled) == rough.latency_ns(compiled)
+    assert rough.name in large.name and exact.name in large.name
+
+
+def test_a_device_comes_first(monkeypatch):
+    """As if one were there; its runtime is not called."""
+    device = FakeLatency({}, "measured on usb:0")
+    monkeypatch.setattr(latency, "_device_model", lambda _type: device)
+    assert latency_model("auto", "any") is latency_model("device", "any") is device
+
+
+def test_faster_links_take_less_time():
+    compiled = _compiled(2)
+    usb, pci = (latency_model("static", link) for link in ("usbonly", "pcionly"))
+    assert pci.latency_ns(compiled) < usb.latency_ns(compiled)
+
+
+def test_unknown_latency_models_are_refused(monkeypatch):
     with pytest.raises(OptionError, match="unknown latency model"):
         latency_model("guess", "any")
+    monkeypatch.setattr(latency, "_device_model", lambda _type: None)
+    with pytest.raises(OptionError, match="not available here"):
+        latency_model("device", "any")
 
 
 # Commands
@@ -231,7 +292,9 @@ def test_profiling_writes_the_segments(model, capsys):
     assert _names(model) == SEGMENTS
     text = capsys.readouterr().out
     assert "latencies are estimated from the instructions" in text
-    assert "m_segment_1_of_2_edgetpu.tflite: " in text
+    assert re.search(
+        r"m_segment_1_of_2_edgetpu.tflite: \d+ ns, estimated from the instructions\n", text
+    )
 
 
 def test_any_compiler_with_the_same_command_line(model):
