@@ -19,6 +19,7 @@ from tests.corpus_paths import CORPUS, pairs, require_corpus
 
 QUANTISED = (TensorType.INT8, TensorType.UINT8)
 IDENTICAL = [
+    "posenet_mobilenet_v1_075_353_481_16_quant_decoder",
     "gabor_64x64_7k_4o_2s",
     "mobilenet_v1_0.25_128_quant",
     "mobilenet_v1_0.5_160_quant",
