@@ -6,12 +6,8 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..errors import CompilerError, InvalidModelError, OptionError
-
-if TYPE_CHECKING:
-    from ..beagle.executable import Executable
+from ..errors import CompilerError, OptionError
 
 _EPILOG = """\
 FILE is a model compiled for the Edge TPU (.tflite), a package or a single executable.
@@ -56,8 +52,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> Iterator[str]:
     from ..beagle import description  # noqa: PLC0415 - keeps --help fast
+    from ..beagle.contents import read_contents  # noqa: PLC0415
 
-    found = list(_executables(options.file))
+    found = [item for part in read_contents(options.file).parts for item in part.titles()]
     if options.executable is not None:
         _check("executable", options.executable, len(found))
         found = found[options.executable : options.executable + 1]
@@ -75,38 +72,6 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
 def _check(what: str, number: int, count: int) -> None:
     if not 0 <= number < count:
         raise OptionError(f"no such {what}", actual=number, allowed=f"0..{count - 1}")
-
-
-def _executables(path: Path) -> Iterator[tuple[str, Executable]]:
-    """(title, executable) of everything in the file."""
-    from ..beagle import reader, schema  # noqa: PLC0415
-    from ..frontend import tflite_schema  # noqa: PLC0415
-    from ..frontend.file_kind import read_file  # noqa: PLC0415
-
-    data = read_file(path)
-    identifier = data[4:8]
-    if identifier == schema.PACKAGE_IDENTIFIER:
-        yield from _package("package", data)
-    elif identifier != tflite_schema.IDENTIFIER:
-        yield "executable", reader.read_executable(data)
-    else:
-        operators = reader.compiled_ops(data, str(path))
-        if not operators:
-            raise InvalidModelError(
-                "the model has no Edge TPU operator", hint="It is not compiled for the Edge TPU"
-            )
-        for op in operators:
-            title = f"subgraph {op.subgraph} operator {op.operator}"
-            yield from _package(title, reader.read_custom_options(op.custom_options).package)
-
-
-def _package(title: str, data: bytes) -> Iterator[tuple[str, Executable]]:
-    from ..beagle import reader  # noqa: PLC0415
-
-    package = reader.read_package(data)
-    for number, executable in enumerate(package.executables):
-        text = f"{title}, runtime {package.min_runtime_version}, executable {number}:"
-        yield text, executable
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ class Instruction:
     def text(self) -> str:
         """One line: the class and every attribute that differs from its default."""
         shown = [
-            f"{f.name}={_value_text(f.name, getattr(self, f.name))}"
+            f"{f.name}={value_text(f.name, getattr(self, f.name))}"
             for f in fields(self)
             if getattr(self, f.name) != f.default
         ]
@@ -457,7 +457,8 @@ class Program:
         return "".join(f"{i:6} {op.text()}\n" for i, op in enumerate(self.instructions))
 
 
-def _value_text(name: str, value: object) -> str:
+def value_text(name: str, value: object) -> str:
+    """A field of an instruction as `Instruction.text` prints it."""
     if isinstance(value, Nest):
         levels = " ".join(f"{count}x{stride}" for count, stride in value.levels)
         text = f"[{value.base}: {levels} on={value.enabled:x}"
@@ -472,7 +473,7 @@ def _value_text(name: str, value: object) -> str:
     if name in ("tiles", "destinations", "flags", "notify_tiles", "reduced"):
         return f"{value:#x}"
     if isinstance(value, tuple):
-        return "(" + ", ".join(_value_text("", v) for v in value) + ")"
+        return "(" + ", ".join(value_text("", v) for v in value) + ")"
     if isinstance(value, enum.Enum):
         return value.name
     return str(value)
