@@ -234,6 +234,36 @@ def _transpose(graph: Graph, op: Operator) -> list[Movement] | None:
     return [movement]
 
 
+def _tile(graph: Graph, op: Operator) -> list[Movement] | None:
+    """A single row, column or word run is read again and again: stride 0."""
+    multiples = _constant(graph, op, 1)
+    rank = len(graph.tensors[op.inputs[0]].shape)
+    if multiples is None or len(multiples) != rank or min(multiples, default=0) < 1:
+        return None
+    times = [1] * _DIMENSIONS + multiples
+    size = _size(graph, op.inputs[0])
+    down, right, deep = times[-_DIMENSIONS:]
+    if prod(times[:-_DIMENSIONS]) != 1 or (deep > 1 and size[2] % WORD):
+        return None
+    (rows, high, down_step), (columns, wide, right_step) = (
+        (1, count, 0) if length == 1 else (count, length, 1)
+        for length, count in ((size[0], down), (size[1], right))
+    )
+    words = _words(size[2])
+    return [
+        Movement(
+            op.inputs[0],
+            op.outputs[0],
+            (high, wide, words),
+            target=(row * high, column * wide, part * words),
+            stride=(down_step, right_step),
+        )
+        for row in range(rows)
+        for column in range(columns)
+        for part in range(deep)
+    ]
+
+
 # -- joining ----------------------------------------------------------------------------------
 
 
@@ -308,6 +338,7 @@ _DESCRIPTIONS: dict[str, Callable[[Graph, Operator], list[Movement] | None]] = {
     "SPACE_TO_DEPTH": _space_to_depth,
     "SPLIT": _split,
     "STRIDED_SLICE": _strided_slice,
+    "TILE": _tile,
     "TRANSPOSE": _transpose,
 }
 

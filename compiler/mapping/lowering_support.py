@@ -23,7 +23,6 @@ from .constraints.base import (
     operand,
     result,
 )
-from .constraints.pooling import reduced_axes
 from .lstm_limits import (
     is_lstm_result,
     lstm_sizes,
@@ -47,6 +46,7 @@ from .movement_limits import (
     host_vector,
     joined_or_fused,
     keeps_words,
+    rows_or_columns,
     same_units,
     whole_words,
     words_or_one_part,
@@ -140,13 +140,6 @@ def whole_words_from_host(graph: Graph, op: Operator, context: Context) -> Viola
     if context.reads_host and channels > WORD and channels % WORD:
         return Violation(f"{channels} channels", "1 to 4 or a multiple of 4", source.name)
     return None
-
-
-@constraint()
-def mean_over_the_map(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """MEAN is lowered over x and y together."""
-    axes = reduced_axes(graph, op)
-    return None if axes == (1, 2) else Violation(f"axes {axes} from the innermost", "x and y")
 
 
 @constraint()
@@ -248,7 +241,7 @@ LOWERINGS: dict[str, Lowering] = {
     "MEAN": Lowering(
         Evidence.VENDOR_BYTES,
         "yamnet_spectra_in",
-        (several_pixels, mean_over_the_map),
+        (several_pixels, rows_or_columns),
         (picture_from_host,),
     ),
     "MAX_POOL_2D": Lowering(
@@ -271,6 +264,12 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.VENDOR_BYTES,
         "dense_256, movenet_single_pose_lightning_ptq",
         (requantised_on_a_map,),
+        (picture_from_host,),
+    ),
+    "REDUCE_MAX": Lowering(
+        Evidence.EMULATOR,
+        "",
+        (several_pixels, rows_or_columns, same_real_values),
         (picture_from_host,),
     ),
     "RELU": _CLAMP,
@@ -307,7 +306,9 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.EMULATOR, "", (words_or_one_step, same_real_values), (picture_from_host,)
     ),
     "SUB": _SUM,
+    "SUM": Lowering(Evidence.EMULATOR, "", (several_pixels, rows_or_columns), (picture_from_host,)),
     "TANH": _CLAMP,
+    "TILE": _MOVE,
     "TRANSPOSE": _MOVE,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Lowering(
         Evidence.EMULATOR,

@@ -6,6 +6,7 @@ from math import prod
 
 from ..frontend.graph import Graph, Operator, Tensor
 from ..frontend.movements import WORD, movements, picture
+from ..frontend.reductions import reduced_picture
 from ..frontend.slices import single_step
 from .constraints.base import (
     Context,
@@ -94,3 +95,12 @@ def joined_or_fused(graph: Graph, op: Operator, context: Context) -> Violation |
     if is_vector(result(graph, op).shape):
         return vectors_only.check(graph, op, context)
     return whole_words.check(graph, op, context)
+
+
+@constraint()
+def rows_or_columns(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """The operator is lowered over rows, columns or both of a picture, with a result that has
+    the picture's other dimensions in their order."""
+    if reduced_picture(graph, op) is not None:
+        return None
+    return Violation(result(graph, op).shape, "rows or columns of a picture")

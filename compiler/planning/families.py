@@ -8,6 +8,7 @@ from .elementwise import SUM
 from .family import Border, Family
 from .flatten import FLATTEN
 from .fully_connected import FULLY_CONNECTED
+from .gathered_pool import GATHERED_POOL
 from .image import IMAGE_INPUT
 from .logistic import LOGISTIC
 from .lstm import LSTM, SEQUENCE_INPUT, STATE_INPUT
@@ -31,6 +32,7 @@ FAMILIES: tuple[Family, ...] = (
     GLOBAL_POOL,
     LOCAL_POOL,
     WINDOW_POOL,
+    GATHERED_POOL,
     SOFTMAX,
     VECTOR_CONCATENATION,
     FLATTEN,

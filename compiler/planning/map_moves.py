@@ -259,7 +259,9 @@ def _shift(interval: Interval, by: int) -> Interval:
 
 
 def _preimage(interval: Interval, start: int, step: int) -> Interval:
-    """The numbers n with start + step * n inside the interval."""
+    """The numbers n with start + step * n inside the interval; with step 0 none or any."""
+    if step == 0:
+        return (0, MOST_WORDS) if interval[0] <= start < interval[1] else (0, 0)
     return -((start - interval[0]) // step), -((start - interval[1]) // step)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
+from ..frontend.reductions import reduced_sides
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
@@ -165,13 +166,13 @@ def average_scaling(planner: PlanBuilder, op: Operator) -> Requantization:
 
 
 def is_global(planner: PlanBuilder, op: Operator) -> bool:
-    """Whether one window covers the whole map, of as many channels as the tiles have lanes."""
+    """Whether one window covers the whole map, and the map can be turned round."""
     shape = planner.graph.tensor(op.inputs[0]).shape
-    if len(shape) != _MAP_RANK or shape[3] > 4 * BLOCK_WORDS * TILES:
+    layout = planner.layouts.get(planner.dataflow.source(op.inputs[0]))
+    if len(shape) != _MAP_RANK or not isinstance(layout, MapLayout) or not _turns_round(layout):
         return False
     if op.name == "MEAN":
-        axes = planner.graph.tensor(op.inputs[1]).data
-        return axes is not None and sorted(axes.reshape(-1).tolist()) == [1, 2]
+        return reduced_sides(planner.graph, op) == (True, True)
     kernel, _ = window_of(planner, op)
     return kernel == (shape[2], shape[1]) and planner.graph.tensor(op.outputs[0]).shape[1:3] == (
         1,
@@ -182,7 +183,6 @@ def is_global(planner: PlanBuilder, op: Operator) -> bool:
 def plan_global_pool(planner: PlanBuilder, op: Operator) -> None:
     """Relayout, then the pool; the result is one block of 64 channels a tile."""
     layout = planner.map_layout(op, op.inputs[0])
-    _check_relayout(op, layout)
     lines = _global_lines(planner, op, layout)
     blocks = Blocks(layout.channel_words)
     _add_relayout(planner, op, layout, lines)
@@ -215,23 +215,16 @@ class _Lines:
     identity: int
 
 
-def _check_relayout(op: Operator, layout: MapLayout) -> None:
-    if layout.has_halo or layout.pixel_words != layout.channel_words:
-        raise Refusal(op.index, f"{op.name} needs a map of its own, without a halo")
-    if layout.channel_words > BLOCK_WORDS * TILES:
-        raise Refusal(
-            op.index,
-            f"{op.name} over the whole map of this many channels is not derived",
-            actual=layout.channel_words * 4,
-            allowed=4 * BLOCK_WORDS * TILES,
-        )
+def _turns_round(layout: MapLayout) -> bool:
+    """Whether the relayout can bring the map to channel blocks: no halo, and no more words
+    through a tile than the mesh counters hold."""
     tallest, widest = (max(map(length, axis.own)) for axis in (layout.rows, layout.columns))
-    if tallest * widest > _MOST_OWN_PIXELS or layout.height * widest > _MOST_COLUMN_PIXELS:
-        raise Refusal(
-            op.index,
-            f"{op.name} over a map of this size would overrun the mesh counters",
-            actual=f"{layout.height} x {layout.width}",
-        )
+    return (
+        not layout.has_halo
+        and layout.pixel_words == layout.channel_words <= BLOCK_WORDS * TILES
+        and tallest * widest <= _MOST_OWN_PIXELS
+        and layout.height * widest <= _MOST_COLUMN_PIXELS
+    )
 
 
 def _global_lines(planner: PlanBuilder, op: Operator, layout: MapLayout) -> _Lines:

@@ -1,5 +1,5 @@
-"""AVERAGE_POOL_2D and MAX_POOL_2D with any window: every tile computes its own outputs from a map
-with a halo.
+"""AVERAGE_POOL_2D and MAX_POOL_2D with any window, and reductions of rows or of columns: every
+tile computes its own outputs from a map with a halo.
 
 Reads the Graph level through the planner, adds `WindowPoolStep`s. Facts: docs/format/pooling.md,
 "Windows over several tiles".
@@ -12,31 +12,31 @@ from dataclasses import replace
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
+from ..frontend.reductions import REDUCTIONS, reduced_picture
 from .builder import PlanBuilder
 from .convolution import ConvolutionWindow, convolution_window
-from .dataflow import scale, zero_point
+from .dataflow import zero_point
 from .family import Family
 from .halo import HaloMove, halo_moves
 from .map_layout import MapLayout, map_layout
 from .plan import TILES, Step
-from .pooling import PLANE_PIXELS, is_global, is_local, row_planes
-from .refusal import Refusal
-from .requantization import (
-    Requantization,
-    activation_range,
-    requantization,
-    single,
+from .pool_windows import (
+    MOST_LINES,
+    covers_map,
+    output_size,
+    plane_block,
+    pool_scaling,
+    pool_window,
+    takes_maximum,
 )
-from .tiling import GRID, Interval, MapNeed, Window, length, same_padding, split
+from .pooling import PLANE_PIXELS, is_local, row_planes
+from .refusal import Refusal
+from .requantization import Requantization
+from .tiling import GRID, Interval, MapNeed, Window, length, split
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout
 
-_MAP_RANK = 4
-_SAME = 0
-"""Padding.SAME of the schema."""
 _CONSTANT = 1.2
 """Allocation rank, behind the scratch of the map's producer."""
-MOST_LINES = 1800
-"""Wide lines a pool may fill with pixel planes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,26 +114,9 @@ class WindowPoolStep(Step):
 
 def is_window_pool(planner: PlanBuilder, op: Operator) -> bool:
     """A pool over a map that is not computed in another way."""
-    if len(planner.graph.tensor(op.inputs[0]).shape) != _MAP_RANK:
-        return False
-    if op.name == "MAX_POOL_2D":
-        return True
-    return not is_global(planner, op) and not is_local(planner, op)
-
-
-def pool_window(planner: PlanBuilder, op: Operator) -> ConvolutionWindow:
-    """The windows along rows and columns, with their padding."""
-    size, result = (planner.graph.tensor(t).shape[1:3] for t in (op.inputs[0], op.outputs[0]))
-    if op.name == "MEAN":
-        return ConvolutionWindow(Window(size[0]), Window(size[1]))
-    axes = []
-    for axis, (letter, name) in enumerate((("h", "height"), ("w", "width"))):
-        kernel, stride = op.options[f"filter_{name}"], op.options[f"stride_{letter}"]
-        before = 0
-        if op.options.get("padding", 0) == _SAME:
-            before = same_padding(size[axis], result[axis], kernel, stride, 1)
-        axes.append(Window(kernel, stride, 1, before))
-    return ConvolutionWindow(*axes)
+    if op.name in REDUCTIONS:
+        return reduced_picture(planner.graph, op) is not None and not covers_map(planner, op)
+    return not covers_map(planner, op) and not is_local(planner, op)
 
 
 def pool_needs(planner: PlanBuilder, op: Operator, _tensor: int) -> MapNeed | None:
@@ -141,7 +124,7 @@ def pool_needs(planner: PlanBuilder, op: Operator, _tensor: int) -> MapNeed | No
     if not is_window_pool(planner, op):
         return None
     window = pool_window(planner, op)
-    height, width = _output_size(planner, op)
+    height, width = output_size(planner, op)
     rows, columns = window.rows.need(split(0, height)), window.columns.need(split(0, width))
     behind = max(-length(need) % PLANE_PIXELS for need in columns if need)
     return MapNeed(rows, columns, behind)
@@ -154,12 +137,10 @@ def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
     window = pool_window(planner, op)
     sources = _sources(window, layout, output)
     parts = _parts(planner, op, window, layout, output)
-    lines = plane_lines(layout)
-    if lines > MOST_LINES:
-        raise Refusal(op.index, f"{op.name} fills too many lines", actual=lines, allowed=MOST_LINES)
+    line = plane_block(planner, op, plane_lines(layout))
     exchange = _exchange(planner, op, layout)
     ones = ""
-    if op.name != "MAX_POOL_2D":
+    if not takes_maximum(op):
         ones = planner.scratch(
             f"{op.index} ones", max(p.rows * p.columns for p in parts), earlier=1, rank=_CONSTANT
         )
@@ -173,7 +154,7 @@ def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
     planner.add(
         WindowPoolStep(
             ops=(op.index,),
-            lowest_line=planner.block_line(lines),
+            lowest_line=line,
             window=window,
             input=layout,
             input_buffer=planner.consume(op.inputs[0]),
@@ -186,22 +167,14 @@ def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
             sources=sources,
             parts=parts,
             ones=ones,
-            plane_line=planner.block_line(lines),
+            plane_line=line,
             input_zero=zero_point(source),
         )
     )
 
 
-def _output_size(planner: PlanBuilder, op: Operator) -> tuple[int, int]:
-    """Rows and columns of the result; of a mean one each, whatever its shape."""
-    if op.name == "MEAN":
-        return 1, 1
-    height, width = planner.graph.tensor(op.outputs[0]).shape[1:3]
-    return height, width
-
-
 def _output_layout(planner: PlanBuilder, op: Operator, source: MapLayout) -> MapLayout:
-    if _output_size(planner, op) == (1, 1):
+    if output_size(planner, op) == (1, 1):
         return map_layout(1, 1, source.channel_words, ())
     return planner.lay_out_map(planner.dataflow.source(op.outputs[0]))
 
@@ -242,7 +215,7 @@ def _fill(planner: PlanBuilder, op: Operator) -> int:
     source = planner.dataflow.source(op.inputs[0])
     zero = zero_point(planner.graph.tensor(op.inputs[0]))
     readers = planner.dataflow.readers(source)
-    if op.name != "MAX_POOL_2D" or zero == 0:
+    if not takes_maximum(op) or zero == 0:
         return zero
     if not _reads_outside(planner, op):
         return zero
@@ -304,7 +277,7 @@ def _parts(
     output: MapLayout,
 ) -> tuple[PoolPart, ...]:
     """Windows of equal geometry; averages also by the pixels of the picture in them."""
-    average = op.name != "MAX_POOL_2D"
+    average = not takes_maximum(op)
     masks: dict[PoolPart, int] = {}
     for tile in range(TILES):
         rectangle = _rectangle(window, output, tile)
@@ -325,7 +298,7 @@ def _parts(
                     width=right - left,
                     offset=output.offset(tile, row_run[0], column_run[0]),
                     row_words=output.row_words(tile),
-                    scaling=_scaling(planner, op, high * wide),
+                    scaling=pool_scaling(planner, op, high * wide),
                     tiles=0,
                 )
                 masks[key] = masks.get(key, 0) | 1 << tile
@@ -350,25 +323,9 @@ def _inside(window: Window, output: int, size: int) -> int:
     return min(end, size) - max(first, 0)
 
 
-def _scaling(planner: PlanBuilder, op: Operator, count: int) -> Requantization:
-    """Sum of `count` pixels -> average; a maximum takes bytes as they are."""
-    limits = activation_range(op.options.get("fused_activation_function", 0))
-    if limits is None:
-        raise Refusal(op.index, f"{op.name} with this fused activation is unknown")
-    source, output = (planner.graph.tensor(t) for t in (op.inputs[0], op.outputs[0]))
-    if op.name != "MAX_POOL_2D":
-        return requantization(single(scale(source) * single(1 / count)), output, limits)
-    if (scale(source), zero_point(source)) != (scale(output), zero_point(output)):
-        raise Refusal(op.index, f"{op.name} that changes the quantisation is not derived")
-    same = requantization(scale(source), output, limits)
-    zero = same.zero_point
-    clamp_max, clamp_min = (single(limit + zero) for limit in (same.clamp_max, same.clamp_min))
-    return Requantization(1.0, clamp_max, clamp_min, 0)
-
-
 WINDOW_POOL = Family(
     "window pool",
-    frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN"}),
+    frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D"}) | REDUCTIONS,
     plan_window_pool,
     accepts=is_window_pool,
     needs=pool_needs,

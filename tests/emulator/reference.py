@@ -304,13 +304,32 @@ def average_pool(ref: Reference, op: Operator) -> Array:
 
 
 def mean(ref: Reference, op: Operator) -> Array:
-    source = _image(ref.value(op.inputs[0]))
-    axes = sorted(int(axis) % 4 for axis in np.ravel(ref.value(op.inputs[1])))
-    if axes != [1, 2]:
-        raise NoReferenceError
-    return _average(
-        ref, op, source.sum((0, 1), dtype=np.float64), source.shape[0] * source.shape[1]
-    )
+    sums, count = _reduced(ref, op)
+    return _average(ref, op, sums, count)
+
+
+def total(ref: Reference, op: Operator) -> Array:
+    """SUM."""
+    sums, count = _reduced(ref, op)
+    x, out = op.inputs[0], op.outputs[0]
+    factor = ref.scale(x)[0] * (F(1) / ref.scale(out)[0])
+    return requantize(sums - count * ref.zero(x), factor, ref.scale(out)[0], ref.zero(out))
+
+
+def largest(ref: Reference, op: Operator) -> Array:
+    """REDUCE_MAX."""
+    return ref.value(op.inputs[0]).max(_axes(ref, op))
+
+
+def _axes(ref: Reference, op: Operator) -> tuple[int, ...]:
+    return tuple({axis % ref.value(op.inputs[0]).ndim for axis in _integers(ref, op.inputs[1])})
+
+
+def _reduced(ref: Reference, op: Operator) -> tuple[Array, int]:
+    """Sums over the axes, and of how many values each."""
+    source = ref.value(op.inputs[0])
+    sums = source.sum(_axes(ref, op), dtype=np.float64)
+    return sums, source.size // sums.size
 
 
 def _average(ref: Reference, op: Operator, sums: Array, count: Array | int) -> Array:
@@ -503,6 +522,7 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "PACK": pack,
     "PAD": pad,
     "QUANTIZE": quantize,
+    "REDUCE_MAX": largest,
     "RELU": rectify,
     "RELU6": rectify,
     "RELU_N1_TO_1": rectify,
@@ -515,6 +535,7 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "SQUEEZE": reshape,
     "STRIDED_SLICE": strided_slice,
     "SUB": add,
+    "SUM": total,
     "TANH": hyperbolic,
     "TILE": tile,
     "TRANSPOSE": transpose,

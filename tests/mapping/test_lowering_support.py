@@ -225,8 +225,8 @@ def test_a_pool_of_the_host_input() -> None:
     [
         ([1, 2], (1, 64), ""),
         ([-2, -3], (1, 1, 1, 64), ""),
-        ([1], (1, 16, 64), "mean_over_the_map"),
-        ([1, 2, 3], (1, 1), "mean_over_the_map"),
+        ([1], (1, 16, 64), ""),
+        ([1, 2, 3], (1, 1), "rows_or_columns"),
     ],
 )
 def test_mean(axes: list[int], shape: tuple[int, ...], wanted: str) -> None:

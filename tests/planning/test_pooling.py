@@ -88,12 +88,15 @@ def test_a_haloed_result_has_its_places():
     assert pool.places[0].offset == (4 + 1) * 2
 
 
-@pytest.mark.parametrize("channels", [1028, 2048])
-def test_more_channels_than_lanes_are_pooled_on_one_tile(channels):
-    pool = only(planned(picture(4, channels).average_pool_2d(4)), WindowPoolStep)
-    assert pool.tiles == 1
-    assert pool.blocks == -(-channels // 64)
-    assert pool.last_words == (channels % 64 or 64) // 4
+def test_more_channels_than_lanes_are_pooled_in_rounds():
+    plan = planned(picture(4, 1284).average_pool_2d(4))
+    pools = [step for step in plan.steps if isinstance(step, WindowPoolStep)]
+    # Blocks of 32 words: ten tiles with 16 words each, and one with the last; then the others.
+    assert [(pool.tiles, pool.channel_words) for pool in pools] == [
+        (0x3FF, 16),
+        (0x400, 1),
+        (0x3FF, 16),
+    ]
 
 
 def test_windows_over_tile_borders():
@@ -115,6 +118,13 @@ def test_padding_of_a_maximum_is_the_lowest_value():
         assert only(plan, WindowPoolStep).fill == 0
 
 
-def test_a_map_too_large_for_the_mesh_counters():
-    with pytest.raises(Refusal, match="counters"):
-        planned(picture(64, 8).average_pool_2d(64))
+@pytest.mark.parametrize(("channels", "rounds"), [(8, 1), (32, 2)])
+def test_a_map_too_large_for_the_mesh_counters(channels, rounds):
+    plan = planned(picture(64, channels).average_pool_2d(64))
+    pools = [step for step in plan.steps if isinstance(step, WindowPoolStep)]
+    assert [pool.plane_line for pool in pools] == [WIDE_LINES - 64 * 16] * rounds
+
+
+def test_a_map_too_large_for_the_planes():
+    with pytest.raises(Refusal, match="lines"):
+        planned(picture(96, 8).average_pool_2d(96))

@@ -1,0 +1,56 @@
+"""Reductions over rows and columns, pools over whole maps and TILE on the emulator, exactly."""
+
+from __future__ import annotations
+
+import pytest
+
+from compiler.planning.map_moves import MapMoveStep
+from compiler.planning.pooling import GlobalPoolStep
+from compiler.planning.window_pool import WindowPoolStep
+
+from .test_movement_emulation import check, steps_of
+from .test_moves_emulation import check_moves, other, picture
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+@pytest.mark.parametrize("name", ["MEAN", "SUM", "REDUCE_MAX"])
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((1, 7, 20), (1,)), ((1, 6, 1, 20), (-2,)), ((1, 20), (1, 2))]
+)
+def test_reductions(kind, name, shape, axes):
+    plan = check(other(picture(6, 7, 20, kind), name, shape, {"keep_dims": len(shape) == 4}, axes))
+    assert steps_of(plan, GlobalPoolStep if name == "MEAN" and len(axes) == 2 else WindowPoolStep)
+
+
+@pytest.mark.parametrize(("size", "channels"), [(12, 1284), (50, 24)])
+def test_means_in_rounds(size, channels):
+    builder = other(picture(size, size, channels), "MEAN", (1, channels), {}, (1, 2))
+    plan = check(builder)
+    assert steps_of(plan, MapMoveStep)
+    assert steps_of(plan, WindowPoolStep)
+
+
+def test_a_pool_over_a_map_with_a_halo():
+    builder = picture(9, 9, 8, "uint8")
+    trunk = builder.last
+    pooled = builder.average_pool_2d(9, stride=1, source=trunk).last
+    check_moves(builder.output(pooled, builder.conv2d(4, 3, source=trunk).last))
+
+
+@pytest.mark.parametrize(
+    ("size", "multiples"),
+    [
+        ((3, 4, 8), (2, 3, 1)),
+        ((1, 4, 8), (6, 2, 1)),
+        ((3, 4, 8), (1, 1, 3)),
+        ((3, 4, 3), (2, 1, 1)),
+    ],
+)
+def test_tiles_of_a_map(size, multiples):
+    shape = (1, *(a * b for a, b in zip(size, multiples, strict=True)))
+    check_moves(other(picture(*size), "TILE", shape, {}, (1, *multiples)))
+
+
+def test_a_vector_over_a_map():
+    builder = picture(4, 4, 40, "uint8").average_pool_2d(4)
+    check_moves(other(builder, "TILE", (1, 9, 7, 40), {}, (1, 9, 7, 1)).conv2d(8, 3))
