@@ -4,6 +4,8 @@ the same numbers on the emulator as when the model is compiled alone and as a wh
 from __future__ import annotations
 
 import functools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ from compiler.compilation import Run, Source, compile_together
 from compiler.driver import NO_CUT, Cut
 from compiler.emulator import CompiledModel, Device, random_inputs
 from compiler.frontend.tflite_reader import read_model_bytes
-from compiler.options import CompileOptions
+from compiler.options import AUTO_SEGMENTS, CompileOptions, Request
 from compiler.pipeline.segments import cut_at, cut_into
+from compiler.session import Session
 from tests.model_builder import ModelBuilder
 
 pytest.importorskip("ai_edge_litert.interpreter")
@@ -65,6 +68,35 @@ def test_segments_one_after_the_other(kind, segments):
         assert model.executables
         values |= model.run({name: values[name] for name in model.inputs()}).outputs
     _check(data, values)
+
+
+def test_auto_takes_the_fewest_segments_that_stream_nothing(tmp_path, monkeypatch):
+    """Parameters of 9 MiB: as a whole some are streamed, in two segments none; the numbers are
+    the same."""
+    monkeypatch.chdir(tmp_path)
+    builder = ModelBuilder(seed=4).input("x", (1, 1024))
+    for _ in range(9):
+        builder.fully_connected(1024)
+    data = builder.build()
+    Path("m.tflite").write_bytes(data)
+    printed: list[str] = []
+    assert Session(Request(("m.tflite",)), printed.append).run() == 0
+    assert _streamed(printed) != ["0.00B"]
+    del printed[:]
+    assert Session(Request(("m.tflite",), segments=AUTO_SEGMENTS), printed.append).run() == 0
+    assert _streamed(printed) == ["0.00B", "0.00B"]
+    assert sorted(path.name for path in tmp_path.glob("*_of_*_edgetpu.tflite")) == [
+        f"m_segment_{number}_of_2_edgetpu.tflite" for number in range(2)
+    ]
+    values = dict(_alone(data)[0])
+    for number in range(2):
+        model = CompiledModel(f"m_segment_{number}_of_2_edgetpu.tflite")
+        values |= model.run({name: values[name] for name in model.inputs()}).outputs
+    _check(data, values)
+
+
+def _streamed(printed: list[str]) -> list[str]:
+    return re.findall(r"Off-chip memory used .*: (.*)", "\n".join(printed))
 
 
 def _check_cut(model: CompiledModel, operators: int) -> None:
