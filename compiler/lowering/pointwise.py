@@ -2,7 +2,8 @@
 
 Reads `PointwiseStep`s. Facts: docs/format/elementwise.md, "One operand".
 
-    reset; constants, where they are not there yet; table; one tensor op for each class of tiles.
+    reset; constants, where they are not there yet; table; bias; one tensor op for each class of
+    tiles; what the host sends of the bias.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from ..planning.pointwise import PointwiseStep, Table
 from .activation_tables import Activation, load_table
 from .constant_lines import diagonal, make_identity, write_weights
 from .elementwise import LINE_UNITS, WORD_BYTES, end_elementwise
+from .host_stream import PACKED_LANES, ROW_BYTES
+from .layer_parameters import MESSAGE_WORDS, SCALING_BIAS, SCALING_SLOT
 from .lower import Lowering
-from .program import Flag, Mode, Nest, TensorOp, Wait
+from .program import Flag, Mode, Nest, RingConsume, TensorOp, Wait, WideToNarrow
 from .requantise import requantised
-from .streams import stream
+from .streams import one_line, stream
 
 _TABLES = {Table.SIGMOID: Activation.SIGMOID}
 
@@ -36,11 +39,47 @@ def lower_pointwise(lowering: Lowering, step: PointwiseStep) -> None:
         tiles |= tile_class.tiles
     if step.table is not Table.NONE:
         load_table(lowering, _TABLES[step.table], tiles)
+    if step.bias:
+        _bring_bias(lowering, step, tiles)
     for tile_class in step.classes:
         op = _operation(lowering, step, tile_class)
         op = _identity(lowering, op) if step.weight == 1 else _weighted(lowering, op, step, zero)
+        op = _biased(op) if step.bias else op
         lowering.add(requantised(op, step.requantization))
+    if step.bias:
+        data = b"".join(number.to_bytes(4, "little", signed=True) for number in step.bias)
+        data = data.ljust(ROW_BYTES, b"\0")
+        lowering.host.broadcast(("bias", step.ops), data, PACKED_LANES, tiles)
     end_elementwise(lowering, step.output, step.channel_words, tiles)
+
+
+def _bring_bias(lowering: Lowering, step: PointwiseStep, tiles: int) -> None:
+    """One line from ring A, and from there into the scaling unit."""
+    lowering.add(
+        RingConsume(
+            tiles=tiles,
+            wide=one_line(step.line),
+            signal=1,
+            wait=Wait(Flag.WIDE_TO_SCALING, 1, -1, space=True),
+        )
+    )
+    lowering.add(
+        WideToNarrow(
+            tiles=tiles,
+            wide=one_line(step.line, 1),
+            narrow=Nest(SCALING_BIAS, ((2, 1), (1, MESSAGE_WORDS)), 3, 2, SCALING_SLOT),
+            signal=2,
+            waits=(Wait(Flag.RING_READ_A, 1, 1), Wait(Flag.AVDATA, 2, -1, space=True)),
+            to_scaling=1,
+            fill_level=1,
+        )
+    )
+
+
+def _biased(op: TensorOp) -> TensorOp:
+    """The bias is added to the accumulator; the first wait is for its arrival."""
+    arrived = Wait(Flag.WIDE_TO_SCALING, 1, 1)
+    return replace(op, bias=1, waits=(arrived, *op.waits))
 
 
 def _operation(lowering: Lowering, step: PointwiseStep, tile_class: PatchClass) -> TensorOp:

@@ -133,8 +133,11 @@ def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
             _plan_operator(planner, op)
         elif place in starts:
             plan_run(planner, starts[place])
-        if place not in inside or place == inside[place].last:
+        if place not in inside:
             _plan_outputs(planner, op)
+        elif place == inside[place].last:
+            for other in flow.operators[inside[place].first : place + 1]:
+                _plan_outputs(planner, other)
         spans.append(range(begin, planner.now))
         begin = planner.now
     for plan_more in planner.later:
@@ -161,9 +164,14 @@ def _plan_operator(planner: PlanBuilder, op: Operator) -> None:
 
 
 def _plan_outputs(planner: PlanBuilder, op: Operator) -> None:
-    """Outputs leave behind the operator, unless spatial passes have sent them in parts."""
-    for tensor in op.outputs:
-        if planner.dataflow.is_output(tensor) and tensor not in planner.sent:
+    """Outputs leave behind the last operator that needs them: the one that makes them, or their
+    last reader (behind its own). Spatial passes may have sent them in parts."""
+    flow = planner.dataflow
+    for tensor in (*op.outputs, *dict.fromkeys(map(flow.source, flow.activations(op)))):
+        readers = flow.readers(tensor)
+        last = readers[-1] if readers else flow.producer(tensor)
+        leaves = last is not None and last.index == op.index
+        if leaves and flow.is_output(tensor) and tensor not in planner.sent:
             _plan_border(planner, OUTPUTS, tensor, "output")
 
 

@@ -25,10 +25,13 @@ from .requantization import Requantization, from_bits, single
 from .wide_memory import top_line
 
 WEIGHT_LINES = 2
+WORD_CHANNELS = 4
 WEIGHT_WORDS = 8
 LARGEST_SUM = 1 << 23
 """Sums that float32 holds with a bit to spare."""
 LARGEST_WEIGHT = 1 << 14
+BIAS_LINES = 34
+"""Lines kept free for a bias vector: two slots of one line, and a chunk behind."""
 MIDDLE = 128
 """Zero point of a TANH's output on the chip."""
 SIGMOID_LIMIT = from_bits(0x41265904)
@@ -50,7 +53,8 @@ class PointwiseStep(Step):
 
     weight: 1 through the identity line, which is made from scratch `constants` unless that is
     ''; any other through two lines at `line`, made from `constants`. `zero` is subtracted from
-    x with weight 1; otherwise `initial` holds it.
+    x with weight 1; otherwise `initial` holds it. bias: numbers added to the channels, which the
+    host sends into wide line `line`; () for none.
     """
 
     input: str
@@ -63,10 +67,11 @@ class PointwiseStep(Step):
     requantization: Requantization
     table: Table
     constants: str
+    bias: tuple[int, ...] = ()
 
     @property
     def line(self) -> int:
-        """First line of the weights."""
+        """First line of the weights or of the bias vector."""
         return self.lowest_line
 
 
@@ -78,6 +83,7 @@ class Function:
     weight: int = 1
     initial: int = 0
     table: Table = Table.NONE
+    bias: tuple[int, ...] = ()
 
 
 def constant_number(graph: Graph, op: Operator) -> float | None:
@@ -142,13 +148,23 @@ def _sum(planner: PlanBuilder, op: Operator) -> Function:
     if abs(steps) >= LARGEST_SUM / 2:
         raise Refusal(op.index, "the constant is too large", actual=number)
     if not negative and unit == scale(planner.graph.tensor(op.outputs[0])):
-        return Function(fused(planner, op, unit), initial=_nearest(steps))
+        return _with_number(planner, op, fused(planner, op, unit), _nearest(steps))
     weight = LARGEST_WEIGHT
     while weight > 1 and (255 + abs(steps)) * weight > LARGEST_SUM:
         weight //= 2
     factor = -weight if negative else weight
     result = fused(planner, op, single(unit / weight))
     return Function(result, factor, _nearest(steps * weight) - factor * zero)
+
+
+def _with_number(
+    planner: PlanBuilder, op: Operator, result: Requantization, number: int
+) -> Function:
+    """A number of the input's steps is added: as a bias vector where a pixel is one word."""
+    channels = planner.map_shape(planner.dataflow.source(op.outputs[0]))[2]
+    if channels > WORD_CHANNELS:
+        return Function(result, initial=number)
+    return Function(result, bias=(number,) * channels)
 
 
 def _product(planner: PlanBuilder, op: Operator) -> Function:
@@ -197,14 +213,14 @@ def plan_pointwise(planner: PlanBuilder, op: Operator) -> None:
     output = planner.lay_out_map(op.outputs[0])
     (operand,) = compact_operands(planner, op)
     weighted = function.weight != 1
-    lines = WEIGHT_LINES if weighted else 0
+    lines = WEIGHT_LINES if weighted else BIAS_LINES if function.bias else 0
     line = planner.block_line(lines, top_line(planner, op)) if lines else WIDE_LINES
     zero = 0 if weighted else zero_point(_source(planner, op))
     planner.add(
         PointwiseStep(
             ops=(op.index,),
             lowest_line=line,
-            small=WEIGHT_LINES if weighted else 0,
+            small=lines,
             input=operand.buffer,
             output=_output_buffer(planner, op, operand),
             channel_words=output.channel_words,
@@ -217,6 +233,7 @@ def plan_pointwise(planner: PlanBuilder, op: Operator) -> None:
             constants=planner.scratch(f"{op.index} weights", WEIGHT_WORDS)
             if weighted
             else planner.identity(),
+            bias=function.bias,
         )
     )
 

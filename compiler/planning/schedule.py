@@ -44,8 +44,7 @@ def schedule(graph: Graph, operators: Iterable[Operator]) -> Schedule:
     """
     given = tuple(operators)
     aliases = _aliases(graph, given)
-    real = [op for op in given if op.outputs[0] not in aliases]
-    order = _Scheduler(graph, real, aliases).order()
+    order = _Scheduler(graph, given, aliases).order()
     return Schedule(tuple(_with_renames(given, order, aliases)), aliases)
 
 
@@ -106,6 +105,15 @@ def _aliases(graph: Graph, operators: tuple[Operator, ...]) -> dict[int, int]:
     return aliases
 
 
+def _outputs(
+    graph: Graph, operators: tuple[Operator, ...], aliases: Mapping[int, int]
+) -> frozenset[int]:
+    """Tensors (sources) that operators elsewhere read, or that are the graph's results."""
+    mapped = {op.index for op in operators}
+    outside = (t for op in graph.operators if op.index not in mapped for t in op.inputs)
+    return frozenset(aliases.get(t, t) for t in (*graph.outputs, *outside))
+
+
 def _with_renames(
     given: tuple[Operator, ...], order: list[Operator], aliases: Mapping[int, int]
 ) -> list[Operator]:
@@ -126,10 +134,14 @@ def _with_renames(
 class _Scheduler:
     """State of one run: which operators are done, who reads and writes which bytes."""
 
-    def __init__(self, graph: Graph, operators: list[Operator], aliases: Mapping[int, int]) -> None:
+    def __init__(
+        self, graph: Graph, given: tuple[Operator, ...], aliases: Mapping[int, int]
+    ) -> None:
+        operators = [op for op in given if op.outputs[0] not in aliases]
         self.graph = graph
         self.operators = operators
         self.done: set[int] = set()
+        self.outputs = _outputs(graph, given, aliases)
         self.inputs = {
             op.index: sorted({aliases.get(t, t) for t in op.inputs if t >= 0}) for op in operators
         }
@@ -172,13 +184,13 @@ class _Scheduler:
             chain.append(reader)
 
     def _best_prefix(self, chain: list[Operator]) -> _Prefix:
-        """Results that nobody on the chip reads cost nothing; an input is freed by its
-        last reader. The latest of equally small changes counts."""
+        """Results that leave the chip cost nothing, even if they are read on it, too; an input is
+        freed by its last reader. The latest of equally small changes counts."""
         change = peak = 0
         best: _Prefix | None = None
         ran: set[int] = set()
         for length, op in enumerate(chain, 1):
-            change += sum(self._bytes(t) for t in op.outputs if t in self.consumers)
+            change += sum(self._bytes(t) for t in op.outputs if t not in self.outputs)
             peak = max(peak, change)
             ran.add(op.index)
             for t in self.inputs[op.index]:

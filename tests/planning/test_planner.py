@@ -71,10 +71,22 @@ def test_a_pad_is_taken_as_padding():
 
 def test_outputs_leave_right_behind_their_operator():
     builder = picture().conv2d(8, 1)
+    trunk = builder.last
+    first = builder.conv2d(8, 3).last
+    builder.conv2d(8, 3, source=trunk).output(first, builder.last)
+    kinds = [type(step).__name__ for step in plan_region(graph_of(builder)).steps]
+    layers = ["ConvolutionStep", "MapOutputStep"] * 2
+    assert kinds == ["ImageInputStep", "ConvolutionStep", *layers]
+
+
+def test_outputs_that_are_read_on_the_chip_leave_behind_their_reader_and_its_output():
+    builder = picture().conv2d(8, 1)
     first = builder.last
     builder.conv2d(8, 3).output(first, builder.last)
-    kinds = [type(step).__name__ for step in plan_region(graph_of(builder)).steps]
-    assert kinds == ["ImageInputStep", *["ConvolutionStep", "MapOutputStep"] * 2]
+    plan = plan_region(graph_of(builder))
+    kinds = [type(step).__name__ for step in plan.steps]
+    assert kinds == ["ImageInputStep", *["ConvolutionStep"] * 2, *["MapOutputStep"] * 2]
+    assert [step.border for step in plan.steps[3:]] == [builder.last.index, first.index]
 
 
 def test_lifetimes_follow_the_readers():
