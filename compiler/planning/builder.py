@@ -102,12 +102,12 @@ class PlanBuilder:
         """The tensor's (a source's) place in a joint map that its writer fills."""
         return written_in_place(self, tensor)
 
-    def take_over(self, tensor: int, operand: int) -> str:
-        """The buffer of an operand that dies now becomes that of the tensor (both sources)
-        that the current step writes."""
+    def take_over(self, tensor: int, buffer: str) -> str:
+        """The buffer of an operand that dies now becomes that of the tensor (a source) that the
+        current step writes."""
         self._births[tensor] = self.now
-        self._names[tensor] = self._name(operand)
-        return self.keep(self._names[tensor])
+        self._names[tensor] = buffer
+        return self.keep(buffer)
 
     def consume(self, tensor: int) -> str:
         """Name of the buffer of a tensor that the current step reads: it lives until now."""

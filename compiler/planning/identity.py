@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .plan import WIDE_LINES
+
 NAME = "identity"
 """Its name among the wide lines that are taken."""
 _PLACED_BELOW = frozenset(
     {
         "ADD",
         "AVERAGE_POOL_2D",
+        "CONCATENATION",
         "CONV_2D",
         "DEPTHWISE_CONV_2D",
         "MAX_POOL_2D",
@@ -25,10 +28,11 @@ _PLACED_BELOW = frozenset(
         "RELU_N1_TO_1",
         "RESIZE_BILINEAR",
         "SUB",
-        "TILE",
     }
 )
 """Operators whose blocks start below whatever lines are taken."""
+_BELOW_TOP_LINE = frozenset({"TILE"})
+"""Operators whose blocks leave the very top line free."""
 
 
 class SharedIdentity:
@@ -54,6 +58,7 @@ class SharedIdentity:
         the last operators of the runs of spatial passes."""
         if self.line is None or self.until is not None:
             return None
-        if not _PLACED_BELOW.issuperset(names[min(ends) + 1 : self.last + 1]):
+        below = _PLACED_BELOW | (_BELOW_TOP_LINE if self.line == WIDE_LINES - 1 else frozenset())
+        if not below.issuperset(names[min(ends) + 1 : self.last + 1]):
             return SharedIdentity(may_be_high=False)
         return SharedIdentity(until=self.last) if self.last > max(ends) else None

@@ -54,12 +54,13 @@ class InteriorCopyStep(Step):
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A map ready to be read: a compact layout and its buffer; `copied`: the tensor's own
-    buffer is not needed any more."""
+    """A map ready to be read: a compact layout and its buffer; `made`: the step that wrote it;
+    `copied`: the buffer is not the tensor's own."""
 
     tensor: int
     layout: MapLayout
     buffer: str
+    made: int
     copied: bool = False
 
 
@@ -107,7 +108,7 @@ def compact_operands(planner: PlanBuilder, op: Operator) -> list[Operand]:
     for tensor in dict.fromkeys(planner.dataflow.activations(op)):
         layout = planner.map_layout(op, tensor)
         if is_compact(layout):
-            operands.append(Operand(tensor, layout, ""))
+            operands.append(Operand(tensor, layout, "", planner.birth(tensor)))
         else:
             operands.append(_copy(planner, op, tensor, layout))
     return [
@@ -119,8 +120,8 @@ def compact_operands(planner: PlanBuilder, op: Operator) -> list[Operand]:
 
 
 def _copy(planner: PlanBuilder, op: Operator, tensor: int, layout: MapLayout) -> Operand:
-    compact = compact_layout(layout)
-    return Operand(tensor, compact, copy_map(planner, op, tensor, compact), copied=True)
+    compact, made = compact_layout(layout), planner.now
+    return Operand(tensor, compact, copy_map(planner, op, tensor, compact), made, copied=True)
 
 
 def copy_map(planner: PlanBuilder, op: Operator, tensor: int, target: MapLayout) -> str:
@@ -158,17 +159,15 @@ def same_maps(planner: PlanBuilder, op: Operator) -> None:
 
 
 def result_buffer(planner: PlanBuilder, op: Operator, operands: Sequence[Operand]) -> str:
-    """Buffer of the output, whose layout is set: that of the most recently made operand that
-    nothing needs any more and that is as large, else a new one."""
+    """Buffer of the output, whose layout is set: that of the operand (a copy counts as one) that
+    was made last, is needed no more and has the same layout, else a new one."""
     tensor = op.outputs[0]
     layout = planner.layouts[tensor]
     assert isinstance(layout, MapLayout)
-    for operand in sorted(operands, key=lambda o: -planner.birth(o.tensor)):
-        own = planner.layouts[operand.tensor]
-        assert isinstance(own, MapLayout)
-        fits = own.words == layout.words if operand.copied else _alike(own, layout)
-        if fits and planner.dies(operand.tensor, op):
-            return planner.take_over(tensor, operand.tensor)
+    for operand in sorted(operands, key=lambda operand: -operand.made):
+        free = operand.copied or planner.dies(operand.tensor, op)
+        if free and _alike(operand.layout, layout):
+            return planner.take_over(tensor, operand.buffer)
     return planner.produce(tensor, layout.words)
 
 

@@ -18,6 +18,7 @@ from .families import FAMILIES, INPUTS, OUTPUTS
 from .family import Border
 from .identity import NAME as IDENTITY
 from .identity import SharedIdentity
+from .map_layout import MapLayout
 from .narrow_memory import NarrowOverflow, allocate
 from .pass_runs import Overflow, RunChooser, overflows
 from .passes import Run, plan_run
@@ -76,7 +77,7 @@ def plan_region(
             planner = PlanBuilder(graph, release, flow, pack, FAMILIES, identity=identity)
             spans = _plan_steps(planner, runs)
             ends = [run.last for run in runs]
-            identity = identity.next_plan([op.name for op in flow.operators], ends)
+            identity = identity.next_plan(_names(planner), ends)
         return _Attempt(planner, spans)
 
     current = attempt(())
@@ -145,6 +146,19 @@ def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
     if spans:
         spans[-1] = range(spans[-1].start, planner.now)
     return tuple(spans)
+
+
+def _names(planner: PlanBuilder) -> list[str]:
+    """Of all operators; vectors are joined by another operator than maps."""
+    flow = planner.dataflow
+    joined = (
+        isinstance(planner.layouts.get(flow.source(op.outputs[0])), MapLayout)
+        for op in flow.operators
+    )
+    return [
+        op.name if op.name != "CONCATENATION" or is_map else "joined vector"
+        for op, is_map in zip(flow.operators, joined, strict=True)
+    ]
 
 
 def _release_identity(planner: PlanBuilder, last_run: int) -> None:

@@ -47,7 +47,7 @@ def lower_with_addresses(plan: Plan, vendor: Program) -> Program:
 def given_addresses(plan: Plan, vendor: Program) -> Mapping[str, int]:
     """Buffer name -> word address: the vendor's where one is found, ours elsewhere."""
     numbered = {b.name: (number + 1) << _BUFFER_BITS for number, b in enumerate(plan.buffers)}
-    symbolic = lower(replace(plan, narrow=numbered)).instructions
+    symbolic = cut_into_chunks(lower(replace(plan, narrow=numbered))).instructions
     ours = disassemble(assemble(cut_into_chunks(lower(plan)))).instructions
     votes: dict[str, Counter[int]] = {buffer.name: Counter() for buffer in plan.buffers}
     if len(symbolic) == len(ours):
