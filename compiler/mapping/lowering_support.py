@@ -48,6 +48,7 @@ from .movement_limits import (
     keeps_words,
     rows_or_columns,
     same_units,
+    splits_groups,
     whole_words,
     words_or_one_part,
     words_or_one_step,
@@ -167,7 +168,8 @@ def vector_in_blocks(graph: Graph, op: Operator, _context: Context) -> Violation
 def same_layout(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """The operator is lowered if the three innermost dimensions stay, if it reads the model's
     input as the host sends it, if it flattens a map of up to 16384 values or the result of an
-    LSTM, or if every pixel keeps its channels or is whole words of four before and after."""
+    LSTM, if every pixel keeps its channels or is whole words of four before and after, or if it
+    alone reads a CONV_2D and splits its channels into groups."""
     source, output = _source(graph, op), result(graph, op)
     if context.reads_host or innermost(source.shape) == innermost(output.shape):
         return None
@@ -176,7 +178,7 @@ def same_layout(graph: Graph, op: Operator, context: Context) -> Violation | Non
         return None if size <= LONGEST else Violation(size, f"up to {LONGEST}", source.name)
     if is_vector(output.shape) and is_lstm_result(graph, source.index, context):
         return None
-    if keeps_words(source.shape, output.shape):
+    if keeps_words(source.shape, output.shape) or splits_groups(graph, op, context):
         return None
     return Violation(source.shape, "a map to a vector", source.name)
 

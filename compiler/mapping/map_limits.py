@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..frontend.graph import Graph, Operator
+from ..frontend.movements import picture
 from .constraints.base import (
     Context,
     Violation,
@@ -21,14 +22,13 @@ WORD = 4
 """Bytes of a narrow word."""
 TILE_ROWS = 4
 """Tile rows and tile columns: each needs a pixel of its own."""
-_RANK = 4
 
 
 @constraint()
 def maps_of_several_pixels(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """The operator is lowered on maps of four dimensions and more than one pixel."""
+    """The operator is lowered on maps of one picture and more than one pixel."""
     for tensor in activations(graph, op):
-        if len(tensor.shape) != _RANK or is_vector(tensor.shape):
+        if picture(tensor.shape) is None or is_vector(tensor.shape):
             return Violation(tensor.shape, tensor=tensor.name)
     return None
 

@@ -6,6 +6,7 @@ from math import prod
 
 from ..frontend.graph import Graph, Operator, Tensor
 from ..frontend.movements import WORD, movements, picture
+from ..frontend.padded_groups import grouped_convolution
 from ..frontend.reductions import reduced_picture
 from ..frontend.slices import single_step
 from .constraints.base import (
@@ -61,6 +62,12 @@ def keeps_words(source: tuple[int, ...], output: tuple[int, ...]) -> bool:
     if before is None or after is None:
         return False
     return before[2] == after[2] or before[2] % WORD == after[2] % WORD == 0
+
+
+def splits_groups(graph: Graph, op: Operator, context: Context) -> bool:
+    """Whether a mapped convolution leaves room between the groups that a RESHAPE reads."""
+    convolution = grouped_convolution(graph, op)
+    return convolution is not None and convolution.index in context.mapped
 
 
 @constraint()

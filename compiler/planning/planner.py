@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph, Operator
+from ..frontend.padded_groups import pad_groups
 from ..release import RELEASE_16, Release
 from .builder import PlanBuilder
 from .dataflow import build_dataflow
@@ -61,6 +62,7 @@ def plan_region(
     from ..beagle.parameters import pack_layer  # noqa: PLC0415 - numpy is imported late
 
     region = region or whole_graph(graph)
+    graph = pad_groups(graph, frozenset(region.operators))
     order = schedule(graph, (graph.operators[index] for index in region.operators))
     flow = build_dataflow(graph, order.operators, region.inputs, region.outputs)
     mapped = frozenset(region.operators)

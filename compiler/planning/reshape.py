@@ -1,5 +1,5 @@
 """RESHAPE into a map: all words to tile 0, in the order of the tensor, and from there to the tiles
-that own them. Pixels keep their channels, or are whole words on both sides.
+that own them. Pixels keep their channels, or are whole words in the source.
 
 Reads the Graph level through the planner, adds steps of `map_collection.py`, `vector_copy.py` and
 `map_moves.py`. Facts: docs/format/movement.md, "Reshaping".
@@ -8,7 +8,6 @@ Reads the Graph level through the planner, adds steps of `map_collection.py`, `v
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
 
 from ..frontend.graph import Operator
 from ..frontend.movements import picture
@@ -30,10 +29,12 @@ def is_reshape(planner: PlanBuilder, op: Operator) -> bool:
     layout = planner.layouts.get(planner.dataflow.source(op.inputs[0]))
     if source is None or output is None or not isinstance(layout, MapLayout | VectorLayout):
         return False
-    whole = source[2] % WORD_CHANNELS == output[2] % WORD_CHANNELS == 0
-    return (
-        output[:2] != (1, 1) and prod(source) == prod(output) and (whole or source[2] == output[2])
-    )
+    whole = source[2] % WORD_CHANNELS == 0 or source[2] == output[2]
+    return output[:2] != (1, 1) and whole and _words(source) == _words(output)
+
+
+def _words(size: tuple[int, int, int]) -> int:
+    return size[0] * size[1] * -(-size[2] // WORD_CHANNELS)
 
 
 def plan_reshape(planner: PlanBuilder, op: Operator) -> None:

@@ -240,7 +240,8 @@ def test_mean(axes: list[int], shape: tuple[int, ...], wanted: str) -> None:
 def test_reshape_that_moves_data() -> None:
     assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 1024)) == ""
     assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 32, 8, 4)) == ""
-    assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 32, 32, 1)) == "same_layout"
+    assert _after_conv(6, lambda f, t: _reshape(f, t, 1, 512, 3)) == ""
+    assert _after_conv(6, lambda f, t: _reshape(f, t, 1, 24, 16, 4)) == "same_layout"
     assert _after_conv(80, lambda f, t: _reshape(f, t, 1, 20480)) == "same_layout"
     assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 1, 16, 16, 4)) == ""
 

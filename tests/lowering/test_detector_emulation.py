@@ -1,0 +1,65 @@
+"""Heads of detectors on the emulator: predictors, RESHAPE, CONCATENATION and LOGISTIC, exactly."""
+
+from __future__ import annotations
+
+import pytest
+
+from compiler.frontend.padded_groups import pad_groups
+from compiler.frontend.tflite_reader import read_model_bytes
+from compiler.planning.map_moves import MapMoveStep
+from compiler.planning.pointwise import PointwiseStep
+from tests.model_builder import ModelBuilder
+
+from .test_movement_emulation import check, steps_of
+
+
+def detector(kind: str, classes: int, sizes: tuple[int, ...], anchors: tuple[int, ...]):
+    """Maps of the given sizes, halved until they fit, and predictors on each of them."""
+    size = 4 * sizes[0]
+    builder = ModelBuilder(kind, seed=5).input("x", (1, size, size, 3))
+    boxes, scores, total = [], [], 0
+    for wanted, count in zip(sizes, anchors, strict=True):
+        while size > wanted:
+            builder, size = builder.conv2d(16, 3, stride=2), -(-size // 2)
+        trunk, kernel = builder.last, 3 if size > 1 else 1
+        pixels = size * size * count
+        box = builder.conv2d(4 * count, kernel, source=trunk).reshape((1, pixels, 1, 4))
+        boxes.append(box.last)
+        score = builder.conv2d(classes * count, kernel, source=trunk)
+        scores.append(score.reshape((1, pixels, classes)).last)
+        builder = builder.conv2d(16, 1, source=trunk)
+        total += pixels
+    box = builder.concatenation(*boxes, axis=1).reshape((1, total, 4)).last
+    return builder.output(box, builder.concatenation(*scores, axis=1).logistic().last)
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "sizes", "anchors"),
+    [
+        ("uint8", 91, (6, 3, 1), (3, 6, 6)),
+        ("int8", 90, (5, 3), (2, 6)),
+        ("uint8", 3, (8, 4), (9, 2)),
+        ("int8", 1, (6, 2), (4, 1)),
+    ],
+)
+def test_detectors(kind, classes, sizes, anchors):
+    plan = check(detector(kind, classes, sizes, anchors))
+    assert steps_of(plan, MapMoveStep)
+    assert steps_of(plan, PointwiseStep)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+def test_groups_are_filled_up(kind):
+    builder = ModelBuilder(kind, seed=5).input("x", (1, 4, 4, 4)).conv2d(6, 1)
+    graph = read_model_bytes(builder.reshape((1, 32, 3)).build(), "test")
+    assert pad_groups(graph, {0}) is graph
+    padded = pad_groups(graph, {0, 1})
+    padded.verify()
+    (before, after) = (g.operators[0] for g in (graph, padded))
+    old, new = graph.tensor(before.inputs[1]).data, padded.tensor(after.inputs[1]).data
+    assert new.shape == (8, 1, 1, 4)
+    assert (new[[0, 1, 2, 4, 5, 6]] == old).all()
+    assert padded.tensor(after.outputs[0]).shape == (1, 4, 4, 8)
+    quantization = padded.tensor(after.inputs[1]).quantization
+    assert len(quantization.scales) in (1, 8)
+    assert (new[[3, 7]] == quantization.zero_points[0]).all()
