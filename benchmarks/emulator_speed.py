@@ -2,8 +2,8 @@
 
     python3 -m benchmarks.emulator_speed
 
-Needs the corpus of vendor files and ai-edge-litert. Prints processor seconds of one inference and the
-process's peak memory; exit status 1 if a limit is exceeded.
+Needs the corpus of vendor files and ai-edge-litert. Prints processor seconds of one inference
+and the process's peak memory; exit status 1 if a limit is exceeded.
 """
 
 from __future__ import annotations

@@ -24,13 +24,15 @@ TENSOR = TableType(
 )
 QUANTIZATION = TableType(
     "QuantizationParameters",
-    "min:ref max:ref scale:ref zero_point:ref details_type:uint8 details:ref quantized_dimension:int32",
+    "min:ref max:ref scale:ref zero_point:ref details_type:uint8"
+    " details:ref quantized_dimension:int32",
 )
 OPERATOR = TableType(
     "Operator",
     "opcode_index:uint32 inputs:ref outputs:ref builtin_options_type:uint8 builtin_options:ref"
     " custom_options:ref custom_options_format:int8 mutating_variable_inputs:ref intermediates:ref"
-    " large_custom_options_offset:uint64 large_custom_options_size:uint64 builtin_options_2_type:uint8"
+    " large_custom_options_offset:uint64 large_custom_options_size:uint64"
+    " builtin_options_2_type:uint8"
     " builtin_options_2:ref",
 )
 BUFFER = TableType("Buffer", "data:ref")

@@ -1,7 +1,8 @@
 """Narrow addresses as the vendor's compiler chooses them: always the buffer that can lie lowest.
 
 Of buffers that could lie equally low, the one that lives through the widest step (most live
-words) goes first, then the one with the largest words x steps^2. Facts: docs/format/memory.md,
+words) goes first, then the one with the largest words x steps^2; equal ones by size and age, so
+that the order of the requests matters only between alike buffers. Facts: docs/format/memory.md,
 "Narrow memory".
 """
 
@@ -13,7 +14,8 @@ from itertools import accumulate
 
 from .plan import NarrowBuffer
 
-Priority = tuple[float, int, int, int, int]
+Priority = tuple[float, int, tuple[int, int, int, int], int]
+"""Rank, lowest address known so far, order among equals, number of the request."""
 
 
 def live_words(buffers: Sequence[NarrowBuffer]) -> list[int]:
@@ -37,13 +39,14 @@ def place_lowest_first(buffers: Sequence[NarrowBuffer]) -> dict[str, int]:
     for number, buffer in enumerate(buffers):
         steps = buffer.last - buffer.first + 1
         breadth = max(live[buffer.first : buffer.last + 1])
-        waiting.append((buffer.rank, 0, -breadth, -buffer.words * steps * steps, number))
+        order = (-breadth, -buffer.words * steps * steps, -buffer.words, buffer.first)
+        waiting.append((buffer.rank, 0, order, number))
     heapq.heapify(waiting)
     while waiting:
-        rank, known, breadth, weight, number = heapq.heappop(waiting)
+        rank, known, order, number = heapq.heappop(waiting)
         lowest = placed.lowest(buffers[number])
         if lowest > known:  # others have been placed in the meantime
-            heapq.heappush(waiting, (rank, lowest, breadth, weight, number))
+            heapq.heappush(waiting, (rank, lowest, order, number))
         else:
             placed.add(buffers[number])
     return placed.addresses

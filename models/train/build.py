@@ -41,12 +41,14 @@ def _backbone(shape: tuple[int, int, int], plan: list[tuple[int, int]], stem: in
 
 
 def detector_model() -> Any:
+    """Grid detector: 12 x 12 cells of objectness, three classes and a box."""
     plan = [(32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1), (128, 1)]
     image, x = _backbone((96, 96, 3), plan, 16)
     return keras.Model(image, layers.Conv2D(8, 1)(x))
 
 
 def classifier_model() -> Any:
+    """Ten shapes, with a global pool and SOFTMAX."""
     plan = [(32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (192, 2), (192, 1)]
     image, x = _backbone((64, 64, 3), plan, 16)
     x = layers.GlobalAveragePooling2D()(x)
@@ -54,6 +56,7 @@ def classifier_model() -> Any:
 
 
 def keyword_model() -> Any:
+    """Eight words from a spectrogram."""
     image, x = _backbone((48, 40, 1), [(32, 1), (64, 2), (64, 1), (128, 2), (128, 1)], 16)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(image, layers.Dense(len(keywords.WORDS), activation="softmax")(x))
@@ -116,6 +119,7 @@ RECIPES: dict[
 
 
 def build(name: str) -> None:
+    """Train, quantise, write and score one model."""
     make, data, loss, count, epochs, score = RECIPES[name]
     keras.utils.set_random_seed(1)
     model = make()

@@ -38,7 +38,7 @@ def decode(grid: np.ndarray, threshold: float) -> list[tuple[int, tuple[float, .
     out = []
     for y, x in np.argwhere((grid[..., 0] > threshold) & (grid[..., 0] >= peak)):
         cell = grid[y, x]
-        middle, half = cell[4:6] + (y, x), np.abs(cell[6:8])
+        middle, half = cell[4:6] + np.array([y, x]), np.abs(cell[6:8])
         box = np.concatenate([middle - half, middle + half]) * DETECTOR_CELL
         out.append((int(cell[1:4].argmax()), tuple(float(v) for v in box)))
     return out

@@ -34,25 +34,19 @@ def shape_mask(
     u = (dx * np.cos(turn) + dy * np.sin(turn)) / radius
     v = (dy * np.cos(turn) - dx * np.sin(turn)) / radius
     r = np.hypot(u, v)
-    if name == "disc":
-        return r < 1
-    if name == "square":
-        return np.maximum(abs(u), abs(v)) < 0.85
-    if name == "triangle":
-        return (v > -0.7) & (v < 1.6 * (0.75 - abs(u)) - 0.4)
-    if name == "ring":
-        return (r < 1) & (r > 0.6)
-    if name == "cross":
-        return ((abs(u) < 0.3) | (abs(v) < 0.3)) & (np.maximum(abs(u), abs(v)) < 1)
-    if name == "stripes":
-        return (r < 1) & (np.floor(u * 3) % 2 == 0)
-    if name == "checks":
-        return (r < 1) & ((np.floor(u * 2.5) + np.floor(v * 2.5)) % 2 == 0)
-    if name == "star":
-        return r < 0.65 + 0.35 * np.cos(5 * np.arctan2(v, u))
-    if name == "crescent":
-        return (r < 1) & (np.hypot(u - 0.45, v) > 0.8)
-    return abs(u) + abs(v) < 1
+    shapes = {
+        "disc": lambda: r < 1,
+        "square": lambda: np.maximum(abs(u), abs(v)) < 0.85,
+        "triangle": lambda: (v > -0.7) & (v < 1.6 * (0.75 - abs(u)) - 0.4),
+        "ring": lambda: (r < 1) & (r > 0.6),
+        "cross": lambda: ((abs(u) < 0.3) | (abs(v) < 0.3)) & (np.maximum(abs(u), abs(v)) < 1),
+        "stripes": lambda: (r < 1) & (np.floor(u * 3) % 2 == 0),
+        "checks": lambda: (r < 1) & ((np.floor(u * 2.5) + np.floor(v * 2.5)) % 2 == 0),
+        "star": lambda: r < 0.65 + 0.35 * np.cos(5 * np.arctan2(v, u)),
+        "crescent": lambda: (r < 1) & (np.hypot(u - 0.45, v) > 0.8),
+        "diamond": lambda: abs(u) + abs(v) < 1,
+    }
+    return shapes[name]()
 
 
 def background(rng: np.random.Generator, size: int) -> np.ndarray:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/format/execution.md"
 
 
 def test_named_tests_exist():
-    if not PAGE.is_file():
-        pytest.skip("docs/ is not among the files of this test")
     text = PAGE.read_text()
     files = set(re.findall(r"`(tests/[\w/]+\.py)`", text))
     assert len(files) >= 6
