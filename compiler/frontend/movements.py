@@ -12,25 +12,10 @@ from math import prod
 
 from ..fast_dataclass import dataclass
 from .graph import Graph, Operator
+from .movement import WORD, Movement, Triple, integers_of, picture, size_of, words_of
+from .repetitions import nearest, tile
 
-WORD = 4
 _DIMENSIONS = 3
-Triple = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """Pixel (y, x), word w of the box at `target` of tensor `output` is pixel
-    (start + stride * (y, x)), word of the box at `start` of tensor `source`. `size`: rows,
-    columns and words; `swapped`: rows of the result are columns of the source."""
-
-    source: int
-    output: int
-    size: Triple
-    start: Triple = (0, 0, 0)
-    target: Triple = (0, 0, 0)
-    stride: tuple[int, int] = (1, 1)
-    swapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +25,6 @@ class Ranges:
 
     axes: tuple[Triple, Triple, Triple]
     order: tuple[int | None, int | None] = (0, 1)
-
-
-def picture(shape: tuple[int, ...]) -> Triple | None:
-    """Rows, columns, channels; None for several pictures."""
-    padded = (1,) * _DIMENSIONS + shape
-    if prod(padded[:-_DIMENSIONS]) != 1:
-        return None
-    rows, columns, channels = padded[-_DIMENSIONS:]
-    return rows, columns, channels
 
 
 def movements(graph: Graph, op: Operator) -> tuple[Movement, ...] | None:
@@ -62,25 +38,6 @@ def movements(graph: Graph, op: Operator) -> tuple[Movement, ...] | None:
         return None
     found = describe(graph, op)
     return None if found is None else tuple(found)
-
-
-def _size(graph: Graph, tensor: int) -> Triple:
-    size = picture(graph.tensors[tensor].shape)
-    assert size is not None
-    return size
-
-
-def _words(channels: int) -> int:
-    return -(-channels // WORD)
-
-
-def _constant(graph: Graph, op: Operator, position: int) -> list[int] | None:
-    if position >= len(op.inputs) or op.inputs[position] < 0:
-        return None
-    data = graph.tensors[op.inputs[position]].data
-    if data is None or data.dtype.kind not in "iu":
-        return None
-    return [int(value) for value in data.reshape(-1)]
 
 
 def _axis(rank: int, axis: int) -> int | None:
@@ -106,7 +63,7 @@ def _cut(source: int, output: int, ranges: Ranges, target: Triple = (0, 0, 0)) -
     return Movement(
         source,
         output,
-        (picked[0][2], picked[1][2], _words(count)),
+        (picked[0][2], picked[1][2], words_of(count)),
         (left[0], left[1], first // WORD),
         target,
         (picked[0][1], picked[1][1]),
@@ -115,7 +72,7 @@ def _cut(source: int, output: int, ranges: Ranges, target: Triple = (0, 0, 0)) -
 
 
 def _slice(graph: Graph, op: Operator) -> list[Movement] | None:
-    begins, sizes = _constant(graph, op, 1), _constant(graph, op, 2)
+    begins, sizes = integers_of(graph, op, 1), integers_of(graph, op, 2)
     shape = graph.tensors[op.inputs[0]].shape
     if begins is None or sizes is None or not len(begins) == len(sizes) == len(shape):
         return None
@@ -127,7 +84,7 @@ def _slice(graph: Graph, op: Operator) -> list[Movement] | None:
 
 
 def _strided_slice(graph: Graph, op: Operator) -> list[Movement] | None:
-    given = [_constant(graph, op, position) for position in (1, 2, 3)]
+    given = [integers_of(graph, op, position) for position in (1, 2, 3)]
     shape = graph.tensors[op.inputs[0]].shape
     if any(values is None or len(values) != len(shape) for values in given):
         return None
@@ -175,20 +132,20 @@ def _sliced(
 
 
 def _split(graph: Graph, op: Operator) -> list[Movement] | None:
-    axis, source = _constant(graph, op, 0), op.inputs[1]
+    axis, source = integers_of(graph, op, 0), op.inputs[1]
     if axis is None or len(axis) != 1:
         return None
     place = _axis(len(graph.tensors[source].shape), axis[0])
     if place is None:
         return None
     found = []
-    size = _size(graph, source)
+    size = size_of(graph, source)
     for number, output in enumerate(op.outputs):
         axes = [(0, 1, count) for count in size]
         part = size[place] // len(op.outputs)
         axes[place] = (number * part, 1, part)
         movement = _cut(source, output, Ranges((axes[0], axes[1], axes[2])))
-        if movement is None or _size(graph, output) != tuple(count for _, _, count in axes):
+        if movement is None or size_of(graph, output) != tuple(count for _, _, count in axes):
             return None
         found.append(movement)
     return found
@@ -196,7 +153,7 @@ def _split(graph: Graph, op: Operator) -> list[Movement] | None:
 
 def _space_to_depth(graph: Graph, op: Operator) -> list[Movement] | None:
     block = int(op.options.get("block_size", 0))
-    rows, columns, channels = _size(graph, op.inputs[0])
+    rows, columns, channels = size_of(graph, op.inputs[0])
     if block < 1 or channels % WORD or rows % block or columns % block:
         return None
     words = channels // WORD
@@ -216,7 +173,7 @@ def _space_to_depth(graph: Graph, op: Operator) -> list[Movement] | None:
 
 
 def _transpose(graph: Graph, op: Operator) -> list[Movement] | None:
-    order = _constant(graph, op, 1)
+    order = integers_of(graph, op, 1)
     shape = graph.tensors[op.inputs[0]].shape
     rank = len(shape)
     if order is None or sorted(axis % rank for axis in order) != list(range(rank)):
@@ -226,42 +183,12 @@ def _transpose(graph: Graph, op: Operator) -> list[Movement] | None:
     places = [axis % rank - rank + _DIMENSIONS for axis in order[-_DIMENSIONS:-1]]
     spatial = [place if place >= 0 else None for place in places]
     spatial = [*[None] * (2 - len(spatial)), *spatial]
-    rows, columns, channels = _size(graph, op.inputs[0])
+    rows, columns, channels = size_of(graph, op.inputs[0])
     ranges = Ranges(((0, 1, rows), (0, 1, columns), (0, 1, channels)), (spatial[0], spatial[1]))
     movement = _cut(op.inputs[0], op.outputs[0], ranges)
     if movement is None or prod(movement.size[:2]) != rows * columns:
         return None
     return [movement]
-
-
-def _tile(graph: Graph, op: Operator) -> list[Movement] | None:
-    """A single row, column or word run is read again and again: stride 0."""
-    multiples = _constant(graph, op, 1)
-    rank = len(graph.tensors[op.inputs[0]].shape)
-    if multiples is None or len(multiples) != rank or min(multiples, default=0) < 1:
-        return None
-    times = [1] * _DIMENSIONS + multiples
-    size = _size(graph, op.inputs[0])
-    down, right, deep = times[-_DIMENSIONS:]
-    if prod(times[:-_DIMENSIONS]) != 1 or (deep > 1 and size[2] % WORD):
-        return None
-    (rows, high, down_step), (columns, wide, right_step) = (
-        (1, count, 0) if length == 1 else (count, length, 1)
-        for length, count in ((size[0], down), (size[1], right))
-    )
-    words = _words(size[2])
-    return [
-        Movement(
-            op.inputs[0],
-            op.outputs[0],
-            (high, wide, words),
-            target=(row * high, column * wide, part * words),
-            stride=(down_step, right_step),
-        )
-        for row in range(rows)
-        for column in range(columns)
-        for part in range(deep)
-    ]
 
 
 # -- joining ----------------------------------------------------------------------------------
@@ -279,7 +206,7 @@ def _pack(graph: Graph, op: Operator) -> list[Movement] | None:
     axis = _axis(rank, int(op.options.get("axis", 0)))
     if axis is None or axis == _DIMENSIONS - 1:
         return None
-    if axis == 1 and any(_size(graph, tensor)[0] != 1 for tensor in op.inputs):
+    if axis == 1 and any(size_of(graph, tensor)[0] != 1 for tensor in op.inputs):
         return None
     return _joined(graph, op, axis, packed=True)
 
@@ -291,7 +218,7 @@ def _joined(
     for tensor in op.inputs:
         if graph.tensors[tensor].is_constant:
             return None
-        rows, columns, channels = _size(graph, tensor)
+        rows, columns, channels = size_of(graph, tensor)
         swapped = False
         if packed and axis == 1 and columns > 1:
             rows, columns, swapped = columns, rows, True
@@ -303,30 +230,30 @@ def _joined(
             Movement(
                 tensor,
                 op.outputs[0],
-                (rows, columns, _words(channels)),
+                (rows, columns, words_of(channels)),
                 target=(target[0], target[1], target[2]),
                 swapped=swapped,
             )
         )
         place += (rows, columns, channels)[axis]
-    sizes = _size(graph, op.outputs[0])
+    sizes = size_of(graph, op.outputs[0])
     return found if place == sizes[axis] else None
 
 
 def _pad(graph: Graph, op: Operator) -> list[Movement] | None:
-    amounts = _constant(graph, op, 1)
+    amounts = integers_of(graph, op, 1)
     rank = len(graph.tensors[op.inputs[0]].shape)
     if amounts is None or len(amounts) != 2 * rank:
         return None
     pairs = [(0, 0)] * _DIMENSIONS + list(zip(amounts[::2], amounts[1::2], strict=True))
-    rows, columns, channels = _size(graph, op.inputs[0])
+    rows, columns, channels = size_of(graph, op.inputs[0])
     (top, _), (left, _), (front, behind) = pairs[-_DIMENSIONS:]
     if any(before or after for before, after in pairs[:-_DIMENSIONS]) or front % WORD:
         return None
     if behind and channels % WORD:
         return None
     target = (top, left, front // WORD)
-    size = (rows, columns, _words(channels))
+    size = (rows, columns, words_of(channels))
     return [Movement(op.inputs[0], op.outputs[0], size, target=target)]
 
 
@@ -338,7 +265,8 @@ _DESCRIPTIONS: dict[str, Callable[[Graph, Operator], list[Movement] | None]] = {
     "SPACE_TO_DEPTH": _space_to_depth,
     "SPLIT": _split,
     "STRIDED_SLICE": _strided_slice,
-    "TILE": _tile,
+    "RESIZE_NEAREST_NEIGHBOR": nearest,
+    "TILE": tile,
     "TRANSPOSE": _transpose,
 }
 

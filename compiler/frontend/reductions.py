@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import prod
 
 from .graph import Graph, Operator
-from .movements import picture
+from .movement import picture
 
 REDUCTIONS = frozenset({"MEAN", "REDUCE_MAX", "SUM"})
 _PICTURE = 3

@@ -283,6 +283,7 @@ LOWERINGS: dict[str, Lowering] = {
         (same_real_values,),
         (same_layout,),
     ),
+    "RESIZE_NEAREST_NEIGHBOR": _MOVE,
     "RESIZE_BILINEAR": Lowering(
         Evidence.VENDOR_BYTES,
         "movenet_single_pose_lightning_ptq",

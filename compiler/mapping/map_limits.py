@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..frontend.graph import Graph, Operator
-from ..frontend.movements import picture
+from ..frontend.movement import picture
 from .constraints.base import (
     Context,
     Violation,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import prod
 
 from ..frontend.graph import Graph, Operator, Tensor
-from ..frontend.movements import WORD, movements, picture
+from ..frontend.movement import WORD, picture
+from ..frontend.movements import movements
 from ..frontend.padded_groups import grouped_convolution
 from ..frontend.reductions import reduced_picture
 from ..frontend.slices import single_step

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ..frontend.graph import Graph, Operator
-from ..frontend.movements import picture
+from ..frontend.movement import picture
 from ..release import Release
 from .dataflow import Dataflow
 from .family import Family

@@ -11,7 +11,8 @@ from math import prod
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
-from ..frontend.movements import Movement, movements, names
+from ..frontend.movement import Movement
+from ..frontend.movements import movements, names
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
@@ -227,7 +228,7 @@ def _message(movement: Movement, sender: Box, reader: Box) -> tuple[Walk, Walk] 
     own = (reader.rows, reader.columns)
     parts = []
     for axis in (0, 1):
-        wanted = _shift(own[axis], -first[axis])
+        wanted = _preimage(own[axis], first[axis], movement.spread[axis])
         held = _preimage(across[axis], begin[axis], steps[axis])
         parts.append(overlap(overlap(wanted, held), (0, movement.size[axis])))
     words = overlap(
@@ -247,9 +248,14 @@ def _message(movement: Movement, sender: Box, reader: Box) -> tuple[Walk, Walk] 
         sender.at(down, along, start[2] + words[0]),
         ((counts[0], 1), (counts[1], pixel), (counts[2], row)),
     )
+    high, wide = movement.spread
     written = Walk(
-        reader.at(first[0] + rows[0], first[1] + columns[0], first[2] + words[0]),
-        ((counts[0], 1), (counts[1], reader.pixel_words), (counts[2], reader.row_words)),
+        reader.at(first[0] + high * rows[0], first[1] + wide * columns[0], first[2] + words[0]),
+        (
+            (counts[0], 1),
+            (counts[1], wide * reader.pixel_words),
+            (counts[2], high * reader.row_words),
+        ),
     )
     return read, written
 

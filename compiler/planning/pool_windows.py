@@ -6,7 +6,7 @@ Reads the Graph level through the planner. Facts: docs/format/pooling.md.
 from __future__ import annotations
 
 from ..frontend.graph import Operator
-from ..frontend.movements import picture
+from ..frontend.movement import picture
 from ..frontend.reductions import REDUCTIONS, reduced_picture, reduced_sides
 from .builder import PlanBuilder
 from .convolution import ConvolutionWindow

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..frontend.graph import Operator
-from ..frontend.movements import picture
+from ..frontend.movement import picture
 from .builder import PlanBuilder
 from .family import Family
 from .map_collection import collect_map

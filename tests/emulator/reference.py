@@ -385,6 +385,19 @@ def split(ref: Reference, op: Operator) -> tuple[Array, ...]:
     return tuple(np.split(ref.value(op.inputs[1]), len(op.outputs), axis=axis))
 
 
+def resize_nearest(ref: Reference, op: Operator) -> Array:
+    """In float32, as TensorFlow Lite."""
+    value = ref.value(op.inputs[0])
+    corners, centers = op.options["align_corners"], op.options["half_pixel_centers"]
+    for axis in (1, 2):
+        before, after = value.shape[axis], ref.graph.tensors[op.outputs[0]].shape[axis]
+        ends = F(before - 1) / F(after - 1) if corners and after > 1 else F(before) / F(after)
+        places = (np.arange(after, dtype=F) + F(0.5 if centers else 0)) * ends
+        chosen = np.floor(places + F(0.5)) if corners else np.floor(places)
+        value = value.take(np.minimum(chosen.astype(int), before - 1), axis)
+    return value
+
+
 def tile(ref: Reference, op: Operator) -> Array:
     return np.tile(ref.value(op.inputs[0]), ref.value(op.inputs[1]).ravel().astype(int))
 
@@ -528,6 +541,7 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "RELU_N1_TO_1": rectify,
     "RESHAPE": reshape,
     "RESIZE_BILINEAR": resize_bilinear,
+    "RESIZE_NEAREST_NEIGHBOR": resize_nearest,
     "SLICE": cut,
     "SOFTMAX": softmax,
     "SPACE_TO_DEPTH": space_to_depth,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from compiler.frontend.graph import Graph
-from compiler.frontend.movements import Movement, movements, picture
+from compiler.frontend.movement import Movement, picture
+from compiler.frontend.movements import movements
 from tests.mapping.graph_factory import GraphFactory
 
 
@@ -72,6 +73,30 @@ def test_transpositions():
 def test_depth():
     found = described("SPACE_TO_DEPTH", [(1, 4, 6, 4)], [(1, 2, 3, 16)], block_size=2)
     assert found[3] == Movement(0, 1, (2, 3, 1), (1, 1, 0), (0, 0, 3), (2, 2))
+
+
+def test_nearest_pixels():
+    def resized(before, after, **options):
+        size = (1, after, 1, 4)
+        return described(
+            "RESIZE_NEAREST_NEIGHBOR", [(1, before, 1, 4)], [size], [size[1:3]], **options
+        )
+
+    assert resized(3, 6) == (
+        Movement(0, 1, (3, 1, 1), spread=(2, 1)),
+        Movement(0, 1, (3, 1, 1), target=(1, 0, 0), spread=(2, 1)),
+    )
+    assert resized(6, 3) == (Movement(0, 1, (3, 1, 1), stride=(2, 1)),)
+    assert resized(6, 3, half_pixel_centers=True) == (
+        Movement(0, 1, (3, 1, 1), start=(1, 0, 0), stride=(2, 1)),
+    )
+    found = resized(3, 4)  # rows 0, 0, 1, 2
+    assert [(m.target[0], m.start[0], m.size[0], m.stride[0]) for m in found] == [
+        (0, 0, 2, 0),
+        (2, 1, 1, 0),
+        (3, 2, 1, 0),
+    ]
+    assert [m.start[0] for m in resized(4, 7, align_corners=True)] == [0, 1, 2, 3]
 
 
 def test_tiles():

@@ -1,4 +1,4 @@
-"""Reductions over rows and columns, pools over whole maps and TILE on the emulator, exactly."""
+"""Reductions, pools over whole maps, and pixels that are repeated, on the emulator, exactly."""
 
 from __future__ import annotations
 
@@ -54,3 +54,19 @@ def test_tiles_of_a_map(size, multiples):
 def test_a_vector_over_a_map():
     builder = picture(4, 4, 40, "uint8").average_pool_2d(4)
     check_moves(other(builder, "TILE", (1, 9, 7, 40), {}, (1, 9, 7, 1)).conv2d(8, 3))
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+@pytest.mark.parametrize(
+    ("before", "after", "options"),
+    [
+        ((5, 6), (10, 12), {}),
+        ((4, 4), (7, 7), {}),
+        ((8, 6), (4, 3), {"half_pixel_centers": True}),
+        ((4, 4), (7, 9), {"align_corners": True}),
+    ],
+)
+def test_nearest_neighbours(kind, before, after, options):
+    builder = picture(*before, 12, kind).resize_nearest_neighbor(after, **options)
+    check_moves(builder)
+    check_moves(builder.conv2d(8, 3))
