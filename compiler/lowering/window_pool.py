@@ -84,7 +84,7 @@ def _planes(lowering: Lowering, step: WindowPoolStep, source: PoolSource) -> Nar
 
 def _windows(lowering: Lowering, step: WindowPoolStep, part: PoolPart, op: TensorOp) -> TensorOp:
     """What both kinds have in common: loops, planes, results."""
-    rows, columns = step.window.rows, step.window.columns
+    high, wide = part.kernel
     block, blocks = step.block_words, step.blocks
     line = _LINE_UNITS * row_planes(part.width)
     whole = line * part.height
@@ -104,14 +104,14 @@ def _windows(lowering: Lowering, step: WindowPoolStep, part: PoolPart, op: Tenso
     return replace(
         requantised(op, part.scaling),
         tiles=part.tiles,
-        loops=(columns.kernel, rows.kernel, part.columns, part.rows, blocks),
+        loops=(wide, high, part.columns, part.rows, blocks),
         narrow_out=Nest(output, levels, 0x1F, tail=tail),
         wide=stream(
             _LINE_UNITS * step.plane_line + first,
-            (columns.kernel, 1),
-            (rows.kernel, line),
-            (part.columns, columns.stride),
-            (part.rows, rows.stride * line),
+            (wide, 1),
+            (high, line),
+            (part.columns, step.window.columns.stride),
+            (part.rows, step.window.rows.stride * line),
             (blocks, whole),
             (1, whole * blocks),
         ),
@@ -127,8 +127,8 @@ def _windows(lowering: Lowering, step: WindowPoolStep, part: PoolPart, op: Tenso
 
 def _average(lowering: Lowering, step: WindowPoolStep, part: PoolPart) -> TensorOp:
     """Every byte plane times one."""
-    kernel = step.window.columns.kernel, step.window.rows.kernel
-    windows, taps = part.rows * part.columns, step.window.taps
+    kernel = part.kernel[1], part.kernel[0]
+    windows, taps = part.rows * part.columns, kernel[0] * kernel[1]
     ones: tuple[tuple[int, int], ...] = ((kernel[0], 0), (kernel[1], 0))
     ones = (*ones, (windows, 4), (1, 4 * windows))
     partial = Nest(0, ((taps, 0), *(((windows, 0),) if windows > 1 else ())), 0, 1, 4)
@@ -146,14 +146,14 @@ def _average(lowering: Lowering, step: WindowPoolStep, part: PoolPart) -> Tensor
 
 def _maximum(step: WindowPoolStep, part: PoolPart) -> TensorOp:
     """The largest byte, whatever its zero point."""
-    rows, columns = step.window.rows, step.window.columns
+    high, wide = part.kernel
     return TensorOp(
         kind=TensorKind.MAXIMUM,
         partial=Nest(
             0,
             (
-                (columns.kernel, int(columns.kernel == 1)),
-                *((count, 0) for count in (rows.kernel, part.columns, part.rows, step.blocks)),
+                (wide, int(wide == 1)),
+                *((count, 0) for count in (high, part.columns, part.rows, step.blocks)),
             ),
             0,
             2,

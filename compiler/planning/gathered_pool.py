@@ -126,7 +126,11 @@ def _add_pool(
             input_pitch=pitch,
             output_pitch=count,
             sources=(PoolSource(height, width, 0, width * pitch, tiles),),
-            parts=(PoolPart(1, 1, (0, 0), height, width, first, count, scaling, tiles),),
+            parts=(
+                PoolPart(
+                    1, 1, (height, width), (0, 0), height, width, first, count, scaling, tiles
+                ),
+            ),
             ones=ones,
             plane_line=line,
             input_zero=zero_point(planner.graph.tensor(op.inputs[0])),

@@ -126,8 +126,8 @@ def plan_move(planner: PlanBuilder, op: Operator) -> None:
     _check(planner, op)
     found = movements(planner.graph, op)
     assert found is not None
-    targets = {t: _result(planner, t) for t in dict.fromkeys(m.output for m in found)}
-    sources = {m.source: _source(planner, m.source) for m in found}
+    targets = {t: result_of(planner, t) for t in dict.fromkeys(m.output for m in found)}
+    sources = {m.source: source_of(planner, m.source) for m in found}
     messages = tuple(
         message
         for movement in found
@@ -165,7 +165,8 @@ class Placed:
     buffer: str
 
 
-def _source(planner: PlanBuilder, tensor: int) -> Placed:
+def source_of(planner: PlanBuilder, tensor: int) -> Placed:
+    """A tensor that the current step reads."""
     source = planner.dataflow.source(tensor)
     layout = planner.layouts[source]
     if isinstance(layout, VectorLayout):
@@ -174,7 +175,7 @@ def _source(planner: PlanBuilder, tensor: int) -> Placed:
     return Placed(layout, planner.consume(tensor))
 
 
-def _result(planner: PlanBuilder, tensor: int) -> Placed:
+def result_of(planner: PlanBuilder, tensor: int) -> Placed:
     """Vectors in blocks on the tiles, everything else as a map."""
     source = planner.dataflow.source(tensor)
     shape = planner.graph.tensor(tensor).shape

@@ -30,7 +30,6 @@ from .pool_windows import (
     takes_maximum,
 )
 from .pooling import PLANE_PIXELS, is_local, row_planes
-from .refusal import Refusal
 from .requantization import Requantization
 from .tiling import GRID, Interval, MapNeed, Window, length, split
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout
@@ -53,12 +52,13 @@ class PoolSource:
 
 @dataclass(frozen=True, slots=True)
 class PoolPart:
-    """`rows` x `columns` windows of equal reach. `first`: row and column of the first window's
-    first pixel in the rectangle of `width` columns and `height` rows; offset, row_words: where
-    the results go."""
+    """`rows` x `columns` windows of equal reach. kernel: their rows and columns; `first`: row and
+    column of the first window's first pixel in the rectangle of `width` columns and `height`
+    rows; offset, row_words: where the results go."""
 
     rows: int
     columns: int
+    kernel: tuple[int, int]
     first: tuple[int, int]
     height: int
     width: int
@@ -136,7 +136,7 @@ def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
     output = _output_layout(planner, op, layout)
     window = pool_window(planner, op)
     sources = _sources(window, layout, output)
-    parts = _parts(planner, op, window, layout, output)
+    parts = _parts(planner, op, layout, output)
     line = plane_block(planner, op, plane_lines(layout))
     exchange = _exchange(planner, op, layout)
     ones = ""
@@ -211,17 +211,22 @@ def _exchange(planner: PlanBuilder, op: Operator, layout: MapLayout) -> tuple[Ha
 
 def _fill(planner: PlanBuilder, op: Operator) -> int:
     """The byte outside the picture: the zero point, which adds nothing to a sum, or, for a
-    maximum, the lowest one; a map whose readers want different ones is refused."""
-    source = planner.dataflow.source(op.inputs[0])
+    maximum that no other reader's padding is in the way of, the lowest one."""
     zero = zero_point(planner.graph.tensor(op.inputs[0]))
-    readers = planner.dataflow.readers(source)
-    if not takes_maximum(op) or zero == 0:
+    if not takes_maximum(op) or not _reads_outside(planner, op) or _is_clipped(planner, op):
         return zero
-    if not _reads_outside(planner, op):
-        return zero
-    if any(_reads_outside(planner, reader) and reader.name != op.name for reader in readers):
-        raise Refusal(op.index, "MAX_POOL_2D with padding of a map that is padded with zeros too")
     return 0
+
+
+def _is_clipped(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether windows end where the picture does: those of a maximum over a map whose padding
+    is not the lowest value, because others read it as zero."""
+    if not takes_maximum(op) or zero_point(planner.graph.tensor(op.inputs[0])) == 0:
+        return False
+    readers = planner.dataflow.readers(planner.dataflow.source(op.inputs[0]))
+    return _reads_outside(planner, op) and any(
+        _reads_outside(planner, reader) and reader.name != op.name for reader in readers
+    )
 
 
 def _reads_outside(planner: PlanBuilder, op: Operator) -> bool:
@@ -272,50 +277,72 @@ def _rectangle(
 def _parts(
     planner: PlanBuilder,
     op: Operator,
-    window: ConvolutionWindow,
     layout: MapLayout,
     output: MapLayout,
 ) -> tuple[PoolPart, ...]:
     """Windows of equal geometry; averages also by the pixels of the picture in them."""
-    average = not takes_maximum(op)
+    window, clipped = pool_window(planner, op), _is_clipped(planner, op)
+    find = _clipped_spans if clipped else _equal_spans if not takes_maximum(op) else _whole_span
     masks: dict[PoolPart, int] = {}
     for tile in range(TILES):
         rectangle = _rectangle(window, output, tile)
         if rectangle is None:
             continue
-        (top, bottom), (left, right) = rectangle
+        (top, bottom), (left, right_end) = rectangle
         rows, columns = output.rows.own[tile // GRID], output.columns.own[tile % GRID]
-        for row_run, high in _runs(window.rows, rows, layout.height, average):
-            for column_run, wide in _runs(window.columns, columns, layout.width, average):
+        for down in find(window.rows, rows, layout.height):
+            for right in find(window.columns, columns, layout.width):
                 key = PoolPart(
-                    rows=length(row_run),
-                    columns=length(column_run),
-                    first=(
-                        window.rows.first_tap(row_run[0]) - top,
-                        window.columns.first_tap(column_run[0]) - left,
-                    ),
+                    rows=length(down.outputs),
+                    columns=length(right.outputs),
+                    kernel=(down.kernel, right.kernel),
+                    first=(down.first - top, right.first - left),
                     height=bottom - top,
-                    width=right - left,
-                    offset=output.offset(tile, row_run[0], column_run[0]),
+                    width=right_end - left,
+                    offset=output.offset(tile, down.outputs[0], right.outputs[0]),
                     row_words=output.row_words(tile),
-                    scaling=pool_scaling(planner, op, high * wide),
+                    scaling=pool_scaling(planner, op, down.inside * right.inside),
                     tiles=0,
                 )
                 masks[key] = masks.get(key, 0) | 1 << tile
     return tuple(replace(key, tiles=mask) for key, mask in masks.items())
 
 
-def _runs(
-    window: Window, outputs: Interval, size: int, split_runs: bool
-) -> Iterator[tuple[Interval, int]]:
-    """Runs of outputs with equally many pixels of the picture in their windows, and how many."""
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Outputs along one axis; first pixel and pixels of the first one's window, and how many of
+    them are in the picture."""
+
+    outputs: Interval
+    first: int
+    kernel: int
+    inside: int
+
+
+def _whole_span(window: Window, outputs: Interval, size: int) -> Iterator[_Span]:
+    inside = _inside(window, outputs[0], size)
+    yield _Span(outputs, window.first_tap(outputs[0]), window.kernel, inside)
+
+
+def _equal_spans(window: Window, outputs: Interval, size: int) -> Iterator[_Span]:
+    """Runs of outputs with equally many pixels of the picture in their windows."""
     start = outputs[0]
-    for position in range(*outputs):
-        count = _inside(window, position, size)
-        following = position + 1
-        if following == outputs[1] or (split_runs and _inside(window, following, size) != count):
-            yield (start, following), count
+    for following in range(outputs[0] + 1, outputs[1] + 1):
+        inside = _inside(window, start, size)
+        if following == outputs[1] or _inside(window, following, size) != inside:
+            yield _Span((start, following), window.first_tap(start), window.kernel, inside)
             start = following
+
+
+def _clipped_spans(window: Window, outputs: Interval, size: int) -> Iterator[_Span]:
+    """Whole windows together; each of the others alone, without what is outside the picture."""
+    for span in _equal_spans(window, outputs, size):
+        if span.inside == window.kernel:
+            yield span
+            continue
+        for output in range(*span.outputs):
+            first = max(window.first_tap(output), 0)
+            yield _Span((output, output + 1), first, span.inside, span.inside)
 
 
 def _inside(window: Window, output: int, size: int) -> int:

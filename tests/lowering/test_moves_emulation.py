@@ -21,8 +21,8 @@ def other(builder: ModelBuilder, name: str, shape, options, *numbers) -> ModelBu
     return builder._same(name, [builder.last, *constants], shape, options)
 
 
-def check_moves(builder: ModelBuilder) -> None:
-    assert steps_of(check(builder), MapMoveStep)
+def check_moves(builder: ModelBuilder, kind: type = MapMoveStep) -> None:
+    assert steps_of(check(builder), kind)
 
 
 @pytest.mark.parametrize(

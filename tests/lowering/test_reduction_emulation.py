@@ -70,3 +70,14 @@ def test_nearest_neighbours(kind, before, after, options):
     builder = picture(*before, 12, kind).resize_nearest_neighbor(after, **options)
     check_moves(builder)
     check_moves(builder.conv2d(8, 3))
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride"), [(8, 3, 1), (9, 5, 2), (4, 7, 1), (10, 2, 2)]
+)
+def test_a_maximum_beside_a_padded_convolution(kind, size, kernel, stride):
+    builder = picture(size, size, 8, kind)
+    trunk = builder.last
+    largest = builder.max_pool_2d(kernel, stride=stride, padding="same", source=trunk).last
+    check_moves(builder.output(largest, builder.conv2d(4, 3, source=trunk).last), WindowPoolStep)
