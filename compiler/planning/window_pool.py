@@ -220,12 +220,14 @@ def _fill(planner: PlanBuilder, op: Operator) -> int:
 
 def _is_clipped(planner: PlanBuilder, op: Operator) -> bool:
     """Whether windows end where the picture does: those of a maximum over a map whose padding
-    is not the lowest value, because others read it as zero."""
+    is not the lowest value, because others have filled it with zeros, or will read it as such."""
     if not takes_maximum(op) or zero_point(planner.graph.tensor(op.inputs[0])) == 0:
         return False
     readers = planner.dataflow.readers(planner.dataflow.source(op.inputs[0]))
+    place = [reader.index for reader in readers].index(op.index)
     return _reads_outside(planner, op) and any(
-        _reads_outside(planner, reader) and reader.name != op.name for reader in readers
+        reader.name != op.name and (number < place or _reads_outside(planner, reader))
+        for number, reader in enumerate(readers)
     )
 
 

@@ -81,3 +81,12 @@ def test_a_maximum_beside_a_padded_convolution(kind, size, kernel, stride):
     trunk = builder.last
     largest = builder.max_pool_2d(kernel, stride=stride, padding="same", source=trunk).last
     check_moves(builder.output(largest, builder.conv2d(4, 3, source=trunk).last), WindowPoolStep)
+
+
+def test_a_maximum_behind_another_reader():
+    builder = picture(8, 8, 8, "uint8")
+    trunk = builder.last
+    largest = builder.max_pool_2d(3, stride=1, padding="same", source=trunk).last
+    layer = builder.conv2d(8, 1, source=largest).last
+    builder = builder.output(builder.conv2d(16, 1, source=trunk).last, layer)
+    check_moves(builder, WindowPoolStep)
