@@ -83,5 +83,13 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     VectorOutputStep: lower_vector_output,
 }
 
-EXCHANGING: tuple[type[Step], ...] = (ConvolutionStep, ResizeStep, WindowPoolStep)
-"""Steps that begin with a halo exchange, and see to a pending reset themselves."""
+EXCHANGING: tuple[type[Step], ...] = (
+    ConvolutionStep,
+    ResizeStep,
+    WindowPoolStep,
+    FlattenGatherStep,
+)
+"""Steps that see to a pending reset themselves, most of them behind a halo exchange."""
+
+RESETTING_TWICE: tuple[type[Step], ...] = (ProductStep,)
+"""Steps that ask for a reset in front of an output, and for one behind it."""

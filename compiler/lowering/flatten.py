@@ -51,6 +51,8 @@ class _Gather:
 
     def begin(self) -> None:
         """Counters zero, the identity in its line."""
+        if self.lowering.sync.reset_before_parameters and self.step.identity:
+            self.lowering.reset()
         self.lowering.reset()
         if self.step.identity:
             self._make_identity()

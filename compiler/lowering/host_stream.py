@@ -45,6 +45,16 @@ class HostStream:
         program.add(_pop(start, rows, lanes, tiles, (turn,)))
         self._rows += rows
 
+    def begin(self, key: Hashable, data: bytes) -> None:
+        """Ask for `data`, which `send` then sends on, part by part."""
+        self._program.add(self._infeed(self._rows, len(data) // ROW_BYTES))
+        self._request(key, data)
+
+    def send(self, rows: int, lanes: int, tiles: int) -> None:
+        """The next `rows` rows to the tiles of the mask."""
+        self._program.add(_pop(self._rows, rows, lanes, tiles, ()))
+        self._rows += rows
+
     def distribute(
         self, key: Hashable, data: bytes, lanes: int, parts: Sequence[tuple[int, int]]
     ) -> None:

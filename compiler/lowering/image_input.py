@@ -13,6 +13,7 @@ from dataclasses import replace
 from ..fast_dataclass import dataclass
 from ..planning.image import ImageInputStep, Interior, Scatter
 from .builder import RING_AND_FEED, TAG_INPUT
+from .constant_lines import fence_identity
 from .lower import Lowering
 from .program import (
     Direction,
@@ -38,6 +39,8 @@ from .streams import stream, words
 
 WORD_BYTES = 4
 LINE_WORDS = 64
+ROW_WORDS = 16
+"""Words of a row of parameters."""
 ITEM_BYTES = 8
 FEED_ITEMS = 16384
 """Half of the activation feed buffer, in 8-byte items: one turn of its double buffer."""
@@ -52,7 +55,12 @@ DROP_ONCE = 0b11
 
 def lower_image_input(lowering: Lowering, step: ImageInputStep) -> None:
     """Bring one picture in, or a part of it."""
-    if step.identity_buffer:
+    if step.stored:
+        fence_identity(lowering, step.identity_buffer)
+        if not (step.identity_buffer or lowering.sync.is_clear):
+            lowering.reset()
+        lowering.program.restart_feed()
+    elif step.identity_buffer:
         _write_identity(lowering, step)
     else:
         lowering.program.restart_feed()
@@ -153,10 +161,14 @@ def _copy(
         slot=lowering.address(step.staging_buffer) + first % 2 * step.slot_words,
         target=lowering.address(step.output_buffer) + interior.offset + done * interior.row_words,
     )
-    return copying((_gather if step.by_channel else _copy_words)(op, step, interior, rows))
+    line = lowering.plan.identity_line if step.identity_line < 0 else step.identity_line
+    place = _gather if step.by_channel else _copy_words
+    return copying(place(op, step, interior, rows, line))
 
 
-def _copy_words(op: TensorOp, step: ImageInputStep, interior: Interior, rows: _Rows) -> TensorOp:
+def _copy_words(
+    op: TensorOp, step: ImageInputStep, interior: Interior, rows: _Rows, line: int
+) -> TensorOp:
     """Pixels of whole words: word by word, pixel by pixel, row by row."""
     pixel, columns = step.channels // WORD_BYTES, interior.columns
     again = rows.again()
@@ -174,14 +186,16 @@ def _copy_words(op: TensorOp, step: ImageInputStep, interior: Interior, rows: _R
             (rows.groups, interior.row_words),
             (1, interior.map_words),
         ).scaled(WORD_BYTES),
-        wide=Nest(step.identity_line * 4, idle),
+        wide=Nest(line * 4, idle),
         partial=Nest(0, idle, 0, 0, 4),
         signal_output=2,
         group_level=4,
     )
 
 
-def _gather(op: TensorOp, step: ImageInputStep, interior: Interior, rows: _Rows) -> TensorOp:
+def _gather(
+    op: TensorOp, step: ImageInputStep, interior: Interior, rows: _Rows, line: int
+) -> TensorOp:
     """Pixels of fewer than four bytes: byte c times row c of the identity, summed into one
     word a pixel."""
     channels, columns = step.channels, interior.columns
@@ -210,7 +224,7 @@ def _gather(op: TensorOp, step: ImageInputStep, interior: Interior, rows: _Rows)
             *rows.again(rows.rows * interior.row_words),
             (1, interior.map_words),
         ).scaled(WORD_BYTES),
-        wide=Nest(step.identity_line * 4, ((channels, 1), (columns, 0), *again), 1),
+        wide=Nest(line * 4, ((channels, 1), (columns, 0), *again), 1),
         partial=Nest(0, ((channels, int(channels == 1)), (columns, 0), *again), 0, 1, 4),
         signal_output=3,
         group_level=3,
@@ -230,9 +244,13 @@ def _loops(rows: _Rows) -> tuple[int, ...]:
 def _start_feed(lowering: Lowering, step: ImageInputStep) -> None:
     """Ask the host for the picture; the feed buffer is empty."""
     program = lowering.program
-    lowering.load_base(step)
+    if not step.stored:
+        lowering.load_base(step)
     for flag, value in ((ScalarFlag.AVDATA_INFEED, FEED_CREDITS), (ScalarFlag.AVDATA_POP, 0)):
         lowering.add(ScalarFence(flags=1 << flag, value=value, units=RING_AND_FEED))
+    if step.stored:
+        lowering.host.begin(("map", step.ops), step.stored)
+        return
     items = -(-step.size // ITEM_BYTES)
     lowering.add(
         Infeed(
@@ -273,6 +291,9 @@ def _scatter(lowering: Lowering, step: ImageInputStep) -> None:
                 wait=Wait(Flag.WIDE_TO_NARROW, level, -room, room, space=True),
             )
         )
+        if step.stored:
+            lowering.host.send(feed.lines * LINE_WORDS // ROW_WORDS, LINE_WORDS, feed.tiles)
+            continue
         lowering.add(
             Pop(
                 source=ACTIVATIONS,
@@ -306,6 +327,9 @@ def _keep_columns(step: ImageInputStep, scatter: Scatter, staging: int) -> WideT
     words in front of the next group's."""
     slot = step.group_words
     turns, rest = -(-scatter.words // slot), scatter.words % slot
+    other = step.slot_words
+    if turns == 1:
+        slot, other, rest = scatter.words, scatter.words, 0
     op = WideToNarrow(
         tiles=scatter.tiles,
         wide=_chunks(step, scatter.lines),
@@ -314,7 +338,7 @@ def _keep_columns(step: ImageInputStep, scatter: Scatter, staging: int) -> WideT
             ((slot, 1), (turns, 0)),
             1,
             1,
-            step.slot_words,
+            other,
             Tail(rest, 1, slot - rest) if rest else None,
         ),
         signal=0,
@@ -322,11 +346,16 @@ def _keep_columns(step: ImageInputStep, scatter: Scatter, staging: int) -> WideT
             Wait(Flag.RING_READ_A, _chunk_level(step), 1),
             Wait(Flag.AVDATA, 1, -1, space=True),
         ),
-        fill_level=2,
+        fill_level=1 if turns == 1 else 2,
     )
     if not scatter.skip_words:
         return op
     dropped = scatter.skip_words - 1
     return replace(
-        op, skip=DROP_ONCE, skip_first=staging, skip_last=dropped, skip_end=staging + dropped
+        op,
+        skip=DROP_ONCE,
+        skip_first=staging,
+        skip_last=dropped,
+        skip_end=staging + dropped,
+        fill_level=2,
     )

@@ -73,13 +73,19 @@ class Lowering:
 
 def lower(plan: Plan) -> Program:
     """The whole program of a plan."""
-    from .families import EXCHANGING, LOWERINGS  # noqa: PLC0415 - each family imports this module
+    from .families import (  # noqa: PLC0415 - each family imports this module
+        EXCHANGING,
+        LOWERINGS,
+        RESETTING_TWICE,
+    )
 
     lowering = Lowering(plan)
     lowering.program.begin()
     for number, step in enumerate(plan.steps):
         if number and isinstance(plan.steps[number - 1], OutputStep):
             lowering.restart()
+            before = plan.steps[number - 2] if number > 1 else None
+            lowering.sync.reset_before_parameters = isinstance(before, RESETTING_TWICE)
         elif lowering.sync.reset_before_parameters and not isinstance(step, EXCHANGING):
             lowering.reset()
         _lowering_of(LOWERINGS, step)(lowering, step)

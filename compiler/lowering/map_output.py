@@ -41,11 +41,8 @@ def _pack(lowering: Lowering, step: MapOutputStep, rectangle: OutputRectangle) -
     """The tile's pixels, one behind the other, into the two-line FIFO."""
     layout = step.input
     pixel = ((layout.channel_words, 1),) if layout.channel_words > 1 else ()
-    loops = (
-        *pixel,
-        (rectangle.columns, layout.pixel_words),
-        (rectangle.rows, rectangle.row_words),
-    )
+    rows = ((rectangle.rows, rectangle.row_words),) if rectangle.rows > 1 else ()
+    loops = (*pixel, (rectangle.columns, layout.pixel_words), *rows)
     lines = lines_of(step, rectangle)
     written = lowering.sync.count(Flag.RING_WRITE, rectangle.tiles)
     level = 0 if lines > 1 else 1

@@ -55,6 +55,11 @@ class SyncState:
             if flag == Flag.AVDATA:
                 self._produced.clear()
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether every counter stands at zero."""
+        return not self._counts
+
     def on_tile(self, flag: Flag, tile: int) -> int:
         """Events of `flag` on one tile."""
         counts = self._counts.get(flag)

@@ -36,7 +36,8 @@ def maps_of_several_pixels(graph: Graph, op: Operator, _context: Context) -> Vio
 @constraint()
 def nothing_spread(graph: Graph, op: Operator, _context: Context) -> Violation | None:
     """The operator is lowered for two maps of the output's size, or for one such map and a
-    constant whose elements are all the same number."""
+    constant whose elements are all the same number. MUL: or a constant of the map's size with
+    up to four channels, or a multiple of four."""
     wanted = result(graph, op).shape
     for tensor in activation_inputs(graph, op):
         if tensor.shape != wanted:
@@ -45,10 +46,19 @@ def nothing_spread(graph: Graph, op: Operator, _context: Context) -> Violation |
         constant = operand(graph, op, position)
         if constant is None or constant.data is None:
             continue
+        if op.name == "MUL" and _as_large(constant.shape, wanted):
+            continue
         values = constant.data.reshape(-1)
         if not values.size or (values != values[0]).any():
             return Violation("several numbers", "one number", constant.name)
     return None
+
+
+def _as_large(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether a constant has the rows, columns and channels of the result, whole words or less
+    than one a pixel."""
+    whole = wanted[-1] < WORD or wanted[-1] % WORD == 0
+    return whole and picture(shape) == picture(wanted)
 
 
 @constraint()

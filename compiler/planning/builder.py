@@ -13,7 +13,7 @@ from ..frontend.movement import picture
 from ..release import Release
 from .dataflow import Dataflow
 from .family import Family
-from .identity import SharedIdentity
+from .identity import ImageIdentity, SharedIdentity
 from .joint_map import JointPart, written_in_place
 from .map_layout import MapLayout, map_axis
 from .plan import WIDE_LINES, NarrowBuffer, Segment, Step
@@ -45,6 +45,7 @@ class PlanBuilder:
         families: Sequence[Family],
         *,
         identity: SharedIdentity | None = None,
+        image_identity: ImageIdentity | None = None,
     ) -> None:
         self.graph = graph
         self.release = release
@@ -61,6 +62,7 @@ class PlanBuilder:
         self._exchanged: set[int] = set()
         self._segment_indices: dict[int, tuple[int, ...]] = {}
         self.shared_identity = identity or SharedIdentity()
+        self.image_identity = image_identity or ImageIdentity()
         self.place = 0
         self.sliced: frozenset[int] = frozenset()
         self.gathered: dict[tuple[str, int, int], str] = {}

@@ -3,6 +3,7 @@ preference. One line each; nothing else in the driver names an operator."""
 
 from __future__ import annotations
 
+from .constant_product import CONSTANT_PRODUCT, ROW
 from .convolution import CONVOLUTION
 from .elementwise import SUM
 from .family import Border, Family
@@ -40,11 +41,13 @@ FAMILIES: tuple[Family, ...] = (
     SUM,
     POINTWISE,
     PRODUCT,
+    CONSTANT_PRODUCT,
     RESIZE,
     LOGISTIC,
     LSTM,
     SEQUENCE_RENAME,
     SEQUENCE_STEP,
+    ROW,
     MAP_MOVE,
     RESHAPE,
 )

@@ -5,9 +5,10 @@ Reads nothing. Facts: docs/format/memory.md, "The identity line".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 
 from .plan import WIDE_LINES
+from .tiling import Interval
 
 NAME = "identity"
 """Its name among the wide lines that are taken."""
@@ -18,6 +19,7 @@ _PLACED_BELOW = frozenset(
         "CONCATENATION",
         "CONV_2D",
         "DEPTHWISE_CONV_2D",
+        "LOGISTIC",
         "MAX_POOL_2D",
         "MEAN",
         "MUL",
@@ -28,6 +30,7 @@ _PLACED_BELOW = frozenset(
         "RELU_N1_TO_1",
         "RESIZE_BILINEAR",
         "SUB",
+        "TANH",
     }
 )
 """Operators whose blocks start below whatever lines are taken."""
@@ -62,3 +65,40 @@ class SharedIdentity:
         if not below.issuperset(names[min(ends) + 1 : self.last + 1]):
             return SharedIdentity(may_be_high=False)
         return SharedIdentity(until=self.last) if self.last > max(ends) else None
+
+
+class ImageIdentity:
+    """The two-line identity by which a picture of one to three channels is gathered, where
+    constant maps are gathered by it, too. uses: how many will, as an earlier plan of the same
+    steps found out; line: its first line while it is kept."""
+
+    NAME = "image identity"
+
+    def __init__(self, uses: int = 0, *, may_be_kept: bool = True) -> None:
+        self.uses = uses
+        self.may_be_kept = may_be_kept
+        self.line: int | None = None
+        self.there = False
+        self.asked = 0
+        self.last = 0
+
+    def ask(self, operator: int) -> bool:
+        """Whether operator number `operator` finds it."""
+        found = self.there and self.may_be_kept
+        if found:
+            self.asked += 1
+            self.last = operator
+        return found
+
+    def release(self, taken: MutableMapping[str, Interval]) -> None:
+        """Behind the last use, its lines are free."""
+        if self.asked == self.uses:
+            taken.pop(self.NAME, None)
+
+    def next_plan(self, names: Sequence[str]) -> ImageIdentity | None:
+        """How to plan again, None if the plan is good. names: of all operators."""
+        if self.asked == self.uses:
+            return None
+        if not _PLACED_BELOW.issuperset(names[: self.last + 1]):
+            return ImageIdentity(may_be_kept=False)
+        return ImageIdentity(self.asked)

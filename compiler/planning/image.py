@@ -83,7 +83,8 @@ class ImageInputStep(Step):
     `slot_words`: words of a staging slot (two of them), each for a group; `chunk_lines`: wide
     lines that one row takes; `by_channel`: pixels are fewer than four bytes and are gathered
     byte by byte. `size` bytes are sent, those from `host_offset` of the picture on.
-    `identity_buffer`: '' if the identity matrix is there from a step before."""
+    `identity_buffer`: '' if the identity matrix is there from a step before; `identity_line`: -1
+    for the program's own. `stored`: the bytes, if they are parameters and no picture."""
 
     size: int
     host_offset: int
@@ -102,6 +103,7 @@ class ImageInputStep(Step):
     feeds: tuple[TileRowFeed, ...]
     scatters: tuple[Scatter, ...]
     interiors: tuple[Interior, ...]
+    stored: bytes = b""
 
     @property
     def group_words(self) -> int:
@@ -138,41 +140,117 @@ def image_step(
     _check(planner, tensor)
     _, width, channels = planner.map_shape(tensor)
     row_bytes = width * channels
-    group = WORD_BYTES // gcd(WORD_BYTES, row_bytes)
-    by_channel = channels % WORD_BYTES != 0
-    slot = max(MIN_SLOT_WORDS, group * row_bytes // WORD_BYTES)
-    chunk = -(-row_bytes // LINE_BYTES)
-    identity_lines = 2 if by_channel else 1
-    sizes = {} if keep else {"identity": identity_lines}
-    lines = stack_blocks(WIDE_LINES, sizes | {"fifo": max(2 * chunk, 2)})
     first_byte = layout.rows.low * row_bytes
     host_offset = first_byte - first_byte % ITEM_BYTES
-    feeds = _feeds(layout, row_bytes, host_offset)
-    identity_words = IDENTITY_WORDS + (MIN_SLOT_WORDS if by_channel else 0)
-    return ImageInputStep(
+    source = InputSource(
+        str(tensor),
+        channels,
+        _feeds(layout, row_bytes, host_offset),
         border=tensor,
-        lowest_line=min(lines.values()),
-        kept=identity_lines if keep else 0,
         size=layout.rows.high * row_bytes - host_offset,
         host_offset=host_offset,
+    )
+    buffer = planner.produce(tensor, layout.words)
+    return input_step(planner, source, layout, buffer, keep=keep, again=again)
+
+
+@dataclass(frozen=True, slots=True)
+class InputSource:
+    """Where a map's bytes come from. stored: they are parameters; else tensor `border` of the
+    host, `size` bytes from `host_offset` on."""
+
+    name: str
+    channels: int
+    feeds: tuple[TileRowFeed, ...]
+    border: int = -1
+    size: int = 0
+    host_offset: int = 0
+    stored: bytes = b""
+
+
+def input_step(
+    planner: PlanBuilder,
+    source: InputSource,
+    layout: MapLayout,
+    buffer: str,
+    *,
+    ops: tuple[int, ...] = (),
+    keep: bool = False,
+    again: bool = False,
+) -> ImageInputStep:
+    """The step that brings a map to `buffer`, for operators `ops`; `keep` and `again` as for
+    `image_step`."""
+    channels = source.channels
+    row_bytes = layout.width * channels
+    group = WORD_BYTES // gcd(WORD_BYTES, row_bytes)
+    slot = max(MIN_SLOT_WORDS, group * row_bytes // WORD_BYTES)
+    chunk = -(-row_bytes // LINE_BYTES)
+    lines = _lines(planner, source, max(2 * chunk, 2), keep=keep)
+    staging = planner.scratch(f"staging {source.name}", 2 * slot)
+    return ImageInputStep(
+        ops=ops,
+        border=source.border,
+        lowest_line=min(lines.identity, lines.fifo) if lines.identity >= 0 else lines.fifo,
+        kept=_identity_lines(channels) if keep else 0,
+        size=source.size or len(source.stored),
+        host_offset=source.host_offset,
         channels=channels,
         row_bytes=row_bytes,
         group_rows=group,
         slot_words=slot,
         chunk_lines=chunk,
-        by_channel=by_channel,
+        by_channel=channels % WORD_BYTES != 0,
         output=layout,
-        output_buffer=planner.produce(tensor, layout.words),
-        staging_buffer=planner.scratch(f"staging {tensor}", 2 * slot),
-        identity_buffer=""
-        if again
-        else planner.scratch(f"image identity {tensor}", identity_words),
-        identity_line=lines.get("identity", WIDE_LINES),
-        fifo_line=lines["fifo"],
-        feeds=feeds,
-        scatters=_scatters(layout, feeds, row_bytes, group, channels),
-        interiors=_interiors(layout, feeds, row_bytes, group, channels),
+        output_buffer=buffer,
+        staging_buffer=staging,
+        identity_buffer="" if again else _identity_scratch(planner, source, lines),
+        identity_line=lines.identity,
+        fifo_line=lines.fifo,
+        feeds=source.feeds,
+        scatters=_scatters(layout, source.feeds, row_bytes, group, channels),
+        interiors=_interiors(layout, source.feeds, row_bytes, group, channels),
+        stored=source.stored,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """First lines of the identity matrix (-1: the program's own) and of the FIFO."""
+
+    identity: int
+    fifo: int
+
+
+def _identity_lines(channels: int) -> int:
+    return 2 if channels % WORD_BYTES else 1
+
+
+def _lines(planner: PlanBuilder, source: InputSource, fifo: int, *, keep: bool) -> _Lines:
+    """The largest block on top; an identity matrix that is used again far above all, one that
+    is used for the next part wherever it is put later."""
+    if keep:
+        return _Lines(WIDE_LINES, planner.block_line(fifo))
+    image = planner.image_identity
+    by_channel = bool(source.channels % WORD_BYTES)
+    if source.stored:
+        found = by_channel and image.ask(planner.place)
+        line = (image.line or 0) if found else -1
+        return _Lines(line, planner.block_line(fifo))
+    image.there = by_channel
+    if by_channel and image.uses:
+        image.line = planner.block_line(_identity_lines(source.channels))
+        planner.taken[image.NAME] = (image.line, image.line + 2)
+        return _Lines(image.line, planner.block_line(fifo))
+    sizes = {"identity": _identity_lines(source.channels), "fifo": fifo}
+    lines = stack_blocks(WIDE_LINES, sizes)
+    return _Lines(lines["identity"], lines["fifo"])
+
+
+def _identity_scratch(planner: PlanBuilder, source: InputSource, lines: _Lines) -> str:
+    if source.stored:
+        return planner.identity() if lines.identity < 0 else ""
+    words = IDENTITY_WORDS + (MIN_SLOT_WORDS if source.channels % WORD_BYTES else 0)
+    return planner.scratch(f"image identity {source.name}", words)
 
 
 def _check(planner: PlanBuilder, tensor: int) -> None:

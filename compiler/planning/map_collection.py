@@ -10,12 +10,14 @@ from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .map_layout import MapLayout
-from .plan import WIDE_LINES, Step
+from .plan import Step
 from .softmax_area import has_tables, only_softmax
 from .tiling import AxisSplit, length
 from .wide_memory import IDENTITY_LINE
 
 FIFO_WORDS = 8
+FIFO_LINES = 6
+"""Of a ring message: two to write, two to read, and two between."""
 IDENTITY_WORDS = 4
 LAST = 3.0
 """Allocation rank of FIFOs and constants."""
@@ -57,7 +59,7 @@ def collect_map(
         identity = planner.scratch(f"{op.index} identity", IDENTITY_WORDS, rank=LAST)
     else:
         identity = planner.identity()
-    top = IDENTITY_LINE if own else WIDE_LINES
+    top = IDENTITY_LINE if own else planner.block_line(FIFO_LINES) + FIFO_LINES
     return FlattenGatherStep(
         ops=(op.index,),
         input=layout,
@@ -68,7 +70,7 @@ def collect_map(
         own_identity=own,
         identity_line=IDENTITY_LINE if own else -1,
         fifo_line=top - 2,
-        lowest_line=top - (0 if is_even(layout) else 6),
+        lowest_line=top - (0 if is_even(layout) else FIFO_LINES),
     )
 
 

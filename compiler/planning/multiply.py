@@ -12,7 +12,14 @@ from .dataflow import scale, zero_point
 from .elementwise import fused
 from .family import Family
 from .map_layout import MapLayout
-from .patches import PatchClass, compact_operands, patch_classes, result_buffer, same_maps
+from .patches import (
+    Operand,
+    PatchClass,
+    compact_operands,
+    patch_classes,
+    result_buffer,
+    same_maps,
+)
 from .plan import Step
 from .refusal import Refusal
 from .requantization import Requantization, single
@@ -51,15 +58,28 @@ def plan_product(planner: PlanBuilder, op: Operator) -> None:
     if output.pixel_words != output.channel_words:
         raise Refusal(op.index, f"{op.name} writes a part of a joint map")
     operands = compact_operands(planner, op)
-    tensors = [planner.graph.tensor(tensor) for tensor in op.inputs]
+    add_product(planner, op, (operands[0], operands[-1]), (op.inputs[0], op.inputs[1]))
+
+
+def add_product(
+    planner: PlanBuilder,
+    op: Operator,
+    operands: tuple[Operand, Operand],
+    names: tuple[int, int],
+) -> None:
+    """The step that multiplies two operands of one compact layout, tensors `names` of the graph;
+    the output's layout is set."""
+    tensors = [planner.graph.tensor(tensor) for tensor in names]
     line = planner.block_line(FIFO_LINES, top_line(planner, op))
     compact = operands[0].layout
+    output = planner.layouts[op.outputs[0]]
+    assert isinstance(output, MapLayout)
     planner.add(
         ProductStep(
             ops=(op.index,),
             lowest_line=line,
             first=operands[0].buffer,
-            second=operands[-1].buffer,
+            second=operands[1].buffer,
             zeros=(zero_point(tensors[0]), zero_point(tensors[1])),
             output=result_buffer(planner, op, operands),
             spread=planner.scratch(f"{op.index} spread", SPREAD * compact.words + 1, rank=0),

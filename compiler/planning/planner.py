@@ -18,7 +18,7 @@ from .dataflow import build_dataflow
 from .families import FAMILIES, INPUTS, OUTPUTS
 from .family import Border
 from .identity import NAME as IDENTITY
-from .identity import SharedIdentity
+from .identity import ImageIdentity, SharedIdentity
 from .map_layout import MapLayout
 from .narrow_memory import NarrowOverflow, allocate
 from .pass_runs import Overflow, RunChooser, overflows
@@ -74,13 +74,18 @@ def plan_region(
         return packed[op.index]
 
     def attempt(runs: Sequence[Run]) -> _Attempt:
-        identity: SharedIdentity | None = SharedIdentity()
-        while identity is not None:
-            planner = PlanBuilder(graph, release, flow, pack, FAMILIES, identity=identity)
+        shared, image = SharedIdentity(), ImageIdentity()
+        while True:
+            planner = PlanBuilder(
+                graph, release, flow, pack, FAMILIES, identity=shared, image_identity=image
+            )
             spans = _plan_steps(planner, runs)
-            ends = [run.last for run in runs]
-            identity = identity.next_plan(_names(planner), ends)
-        return _Attempt(planner, spans)
+            names = _names(planner)
+            again = shared.next_plan(names, [run.last for run in runs]), image.next_plan(names)
+            if again == (None, None):
+                return _Attempt(planner, spans)
+            shared = again[0] or SharedIdentity(shared.until, may_be_high=shared.may_be_high)
+            image = again[1] or ImageIdentity(image.uses, may_be_kept=image.may_be_kept)
 
     current = attempt(())
     chooser = RunChooser(current.planner, narrow_words)
@@ -151,16 +156,14 @@ def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
 
 
 def _names(planner: PlanBuilder) -> list[str]:
-    """Of all operators; vectors are joined by another operator than maps."""
+    """Of all operators; on vectors, some have their blocks elsewhere."""
     flow = planner.dataflow
-    joined = (
-        isinstance(planner.layouts.get(flow.source(op.outputs[0])), MapLayout)
-        for op in flow.operators
-    )
-    return [
-        op.name if op.name != "CONCATENATION" or is_map else "joined vector"
-        for op, is_map in zip(flow.operators, joined, strict=True)
-    ]
+    names = []
+    for op in flow.operators:
+        on_map = isinstance(planner.layouts.get(flow.source(op.outputs[0])), MapLayout)
+        plain = on_map or op.name not in ("CONCATENATION", "LOGISTIC", "TANH")
+        names.append(op.name if plain else f"{op.name} of a vector")
+    return names
 
 
 def _release_identity(planner: PlanBuilder, last_run: int) -> None:

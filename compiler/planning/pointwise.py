@@ -18,7 +18,7 @@ from .dataflow import scale, zero_point
 from .elementwise import fused
 from .family import Family
 from .map_layout import MapLayout
-from .patches import Operand, PatchClass, compact_operands, patch_classes, result_buffer, same_maps
+from .patches import PatchClass, compact_operands, patch_classes, result_buffer, same_maps
 from .plan import WIDE_LINES, Step
 from .refusal import Refusal
 from .requantization import Requantization, from_bits, single
@@ -97,7 +97,7 @@ def constant_number(graph: Graph, op: Operator) -> float | None:
             return None
         assert tensor.quantization is not None
         zero = tensor.quantization.zero_points[0]
-        return single(scale(tensor) * (int(values[0]) - zero))
+        return scale(tensor) * (int(values[0]) - zero)
     return None
 
 
@@ -137,18 +137,20 @@ def _hyperbolic(planner: PlanBuilder, op: Operator) -> Function:
 def _sum(planner: PlanBuilder, op: Operator) -> Function:
     """x + c, x - c, c - x, or x + x."""
     source = _source(planner, op)
-    number = constant_number(planner.graph, op)
+    exact = constant_number(planner.graph, op)
     unit, zero = scale(source), zero_point(source)
-    if number is None:
+    if exact is None:
         if op.name == "SUB":
             raise Refusal(op.index, "a tensor minus itself")
         return Function(fused(planner, op, single(2 * unit)))
     negative = op.name == "SUB" and planner.graph.tensor(op.inputs[0]).is_constant
-    steps = (-number if op.name == "SUB" and not negative else number) / unit
+    sign = -1 if op.name == "SUB" and not negative else 1
+    steps = sign * single(exact) / unit
     if abs(steps) >= LARGEST_SUM / 2:
-        raise Refusal(op.index, "the constant is too large", actual=number)
+        raise Refusal(op.index, "the constant is too large", actual=exact)
     if not negative and unit == scale(planner.graph.tensor(op.outputs[0])):
-        return _with_number(planner, op, fused(planner, op, unit), _nearest(steps))
+        result = fused(planner, op, unit)
+        return _with_number(planner, op, result, _nearest(sign * exact / unit))
     weight = LARGEST_WEIGHT
     while weight > 1 and (255 + abs(steps)) * weight > LARGEST_SUM:
         weight //= 2
@@ -170,9 +172,10 @@ def _with_number(
 def _product(planner: PlanBuilder, op: Operator) -> Function:
     """x * c."""
     source = _source(planner, op)
-    number = constant_number(planner.graph, op)
-    if number is None:
+    exact = constant_number(planner.graph, op)
+    if exact is None:
         raise Refusal(op.index, "a product that is not with one number")
+    number = single(exact)
     result = fused(planner, op, single(scale(source) * abs(number)))
     return Function(result) if number >= 0 else Function(result, -1, zero_point(source))
 
@@ -222,7 +225,7 @@ def plan_pointwise(planner: PlanBuilder, op: Operator) -> None:
             lowest_line=line,
             small=lines,
             input=operand.buffer,
-            output=_output_buffer(planner, op, operand),
+            output=result_buffer(planner, op, [operand]),
             channel_words=output.channel_words,
             classes=patch_classes([operand.layout], output),
             weight=function.weight,
@@ -236,15 +239,6 @@ def plan_pointwise(planner: PlanBuilder, op: Operator) -> None:
             bias=function.bias,
         )
     )
-
-
-def _output_buffer(planner: PlanBuilder, op: Operator, operand: Operand) -> str:
-    """In place, but for results that go to the host."""
-    if planner.dataflow.is_output(op.outputs[0]):
-        layout = planner.layouts[op.outputs[0]]
-        assert isinstance(layout, MapLayout)
-        return planner.produce(op.outputs[0], layout.words)
-    return result_buffer(planner, op, [operand])
 
 
 POINTWISE = Family("pointwise", frozenset(_FUNCTIONS), plan_pointwise, accepts=is_pointwise)

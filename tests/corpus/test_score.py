@@ -23,6 +23,7 @@ FILES = frozenset(
         "color_red_64x64",
         "color_green_128x128",
         "looming_64x64_3x3",
+        "movenet_single_pose_lightning_ptq",
         "conv2d_12x128x32_to_32_k3_s1_same_quant",
         "conv2d_12x176x32_to_32_k3_s1_same_quant",
         "conv2d_12x192x32_to_32_k3_s1_same_quant",

@@ -1,0 +1,52 @@
+"""A constant as large as a map, from the host's parameters: it arrives as a picture does.
+
+Reads the Graph level through the planner, adds an `ImageInputStep`. Facts:
+docs/format/elementwise.md, "Constant maps".
+"""
+
+from __future__ import annotations
+
+from ..frontend.graph import Operator, Tensor, TensorType
+from .builder import PlanBuilder
+from .image import ITEM_BYTES, LINE_BYTES, InputSource, TileRowFeed, input_step
+from .map_layout import MapLayout
+from .tiling import GRID, length
+
+_SIGNED_OFFSET = 0x80
+
+
+def bring_constant(planner: PlanBuilder, op: Operator, tensor: int, layout: MapLayout) -> str:
+    """Add the step that brings a constant into a map of its own with `layout`; its buffer."""
+    channels = planner.graph.tensor(tensor).shape[-1]
+    row_bytes = layout.width * channels
+    values = _bytes(planner.graph.tensor(tensor))
+    feeds, stored = [], b""
+    for number, (first, end) in enumerate(layout.rows.own):
+        if first == end:
+            continue
+        part = values[first * row_bytes : end * row_bytes]
+        tiles = sum(1 << GRID * number + c for c in range(GRID) if length(layout.columns.own[c]))
+        feeds.append(
+            TileRowFeed(
+                rows=end - first,
+                first_item=len(stored) // ITEM_BYTES,
+                items=-(-len(part) // ITEM_BYTES),
+                skip_bytes=0,
+                tiles=tiles,
+            )
+        )
+        stored += part.ljust(-(-len(part) // LINE_BYTES) * LINE_BYTES, b"\0")
+    buffer = planner.scratch(f"{op.index} constant", layout.words, rank=0)
+    source = InputSource(f"{op.index} constant", channels, tuple(feeds), stored=stored)
+    planner.add(input_step(planner, source, layout, buffer, ops=(op.index,)))
+    planner.image_identity.release(planner.taken)
+    return buffer
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    """Values in tensor order, as the chip's unsigned bytes."""
+    assert tensor.data is not None
+    data = tensor.data.tobytes()
+    if tensor.type == TensorType.UINT8:
+        return data
+    return bytes(byte ^ _SIGNED_OFFSET for byte in data)
