@@ -18,6 +18,7 @@ from .driver import (
     memory_reports,
     operator_rows,
     plan_model,
+    require_room,
     share_in_best_order,
     share_memory,
 )
@@ -137,6 +138,8 @@ def compile_together(
         plan_model(source.graph, run.options, cut)
         for source, cut in zip(sources, all_cuts, strict=True)
     ]
+    for model in planned:
+        require_room(model)
     choice = None
     if run.options.weights is None or len(sources) == 1:
         models = share_memory(planned, by_order=run.options.by_order)

@@ -18,7 +18,7 @@ from .beagle.package import custom_options, write_package
 from .emit.outer_model import outer_model
 from .emit.report import MemoryReport, OperatorRow
 from .emit.tflite_writer import write_model
-from .errors import InternalError, UnsupportedModelError, Where
+from .errors import InternalError, ResourceError, UnsupportedModelError, Where
 from .fast_dataclass import dataclass
 from .frontend.compilable import require_compilable
 from .frontend.graph import Graph
@@ -32,13 +32,16 @@ from .mapping.subsets import Subset
 from .options import CompileOptions
 from .planning.plan import TILES, Plan
 from .planning.planner import Region, plan_region
-from .planning.refusal import Refusal
+from .planning.refusal import NoRoom, Refusal
 from .planning.shared_memory import cached_lines, share, shared_capacity, streamed_lines
 
 if TYPE_CHECKING:
     from .planning.order_search import OrderChoice
 
 LINE_BYTES = 256
+NO_ROOM, NOT_PLANNABLE = "fits_the_chip", "plannable"
+"""Constraints of operators that planning refuses."""
+_TOO_LARGE = "Make the model's input or its first layers smaller"
 LEVELS = ("graph", "partition", "plan", "program", "bitstream")
 
 
@@ -84,41 +87,97 @@ class PlannedModel:
 
 def plan_model(graph: Graph, options: CompileOptions, cut: Cut = NO_CUT) -> PlannedModel:
     """Map and plan; what planning refuses is mapped again without that operator."""
-    end = len(graph.operators) if cut.operators is None else cut.operators
-    refused = {op: _behind_cut(op) for op in range(end, len(graph.operators))}
-    mapping = Options(all_subsets=options.all_subgraphs, intermediate_tensors=cut.tensors)
-    unnamed = 0
-    while True:
-        part = partition(graph, options.runtime, options=mapping, refused=refused)
-        plans = []
-        for subset in part.kept:
-            plan, unnamed = _plan_subset(graph, subset, options, refused, unnamed)
-            if plan is None:
-                break
-            plans.append(plan)
+    model = _Planning(graph, options, cut).run()
+    if options.allow_scratch and _refused_for_room(model):
+        other = _Planning(graph, options, cut, cutting=True).run()
+        if len(other.partition.reasons) < len(model.partition.reasons):
+            return other
+    return model
+
+
+def require_room(model: PlannedModel) -> None:
+    """Raise ResourceError if nothing is mapped, and that is for want of room on the chip."""
+    for reason in () if model.plans else _refused_for_room(model):
+        op = model.graph.operators[reason.op]
+        raise ResourceError(
+            reason.message,
+            where=Where(model.graph.source, f"operator {op.index} ({op.name})"),
+            actual=reason.actual,
+            allowed=reason.allowed,
+            hint=_TOO_LARGE,
+        )
+
+
+def _refused_for_room(model: PlannedModel) -> list[Reason]:
+    """The operators that could be mapped if the chip's memories were larger."""
+    reasons = model.partition.reasons
+    return [reasons[op] for op in sorted(reasons) if reasons[op].constraint == NO_ROOM]
+
+
+class _Planning:
+    """Mapping and planning in turns. cutting: what does not fit together becomes several custom
+    operators where that helps."""
+
+    def __init__(
+        self, graph: Graph, options: CompileOptions, cut: Cut, *, cutting: bool = False
+    ) -> None:
+        self.graph = graph
+        self.options = options
+        self.cutting = cutting
+        self.mapping = Options(all_subsets=options.all_subgraphs, intermediate_tensors=cut.tensors)
+        end = len(graph.operators) if cut.operators is None else cut.operators
+        self.refused = {op: _behind_cut(op) for op in range(end, len(graph.operators))}
+        self.unnamed = 0
+        self.plans: dict[Subset, Plan] = {}
+
+    def run(self) -> PlannedModel:
+        """The model when everything that is mapped is planned."""
+        graph, runtime = self.graph, self.options.runtime
+        while True:
+            part = partition(graph, runtime, options=self.mapping, refused=self.refused)
+            plans = []
+            for subset in part.kept:
+                plan = self._plan(subset)
+                if plan is None:
+                    break
+                plans.append(plan)
+            else:
+                return PlannedModel(graph, part, tuple(plans))
+
+    def _plan(self, subset: Subset) -> Plan | None:
+        """The plan; or None, and what is at fault is refused, or cut off."""
+        if subset not in self.plans:
+            region = Region(subset.operators, subset.inputs(self.graph), subset.outputs(self.graph))
+            try:
+                self.plans[subset] = plan_region(self.graph, region, self.options.release)
+            except Refusal as error:
+                self._give_up(subset, error)
+                return None
+        return self.plans[subset]
+
+    def _give_up(self, subset: Subset, error: Refusal) -> None:
+        """A refusal that names no operator costs the last operators: one the first time, then
+        twice as many each time. Where room is what misses, the subset is cut before the
+        operator at fault, or behind it if it is the first."""
+        no_room, count = isinstance(error, NoRoom), len(subset.operators)
+        if no_room and self.cutting and count > 1:
+            place = count // 2 if error.op is None else subset.operators.index(error.op)
+            cuts = self.mapping.cuts | {subset.operators[place or 1]}
+            self.mapping = replace(self.mapping, cuts=cuts)
+            return
+        if error.op is None:
+            faults = subset.operators[-(1 << self.unnamed) :]
+            self.unnamed += 1
         else:
-            return PlannedModel(graph, part, tuple(plans))
-
-
-def _plan_subset(
-    graph: Graph,
-    subset: Subset,
-    options: CompileOptions,
-    refused: dict[int, Reason],
-    unnamed: int,
-) -> tuple[Plan | None, int]:
-    """The plan, or None and the refused operators in `refused`. A refusal that names no
-    operator costs the last operators: one the first time, then twice as many each time;
-    `unnamed` counts these refusals, and the new count is returned."""
-    region = Region(subset.operators, subset.inputs(graph), subset.outputs(graph))
-    try:
-        return plan_region(graph, region, options.release), unnamed
-    except Refusal as error:
-        named = error.op is not None
-        faults = (error.op,) if error.op is not None else subset.operators[-(1 << unnamed) :]
+            faults = (error.op,)
         for op in faults:
-            refused[op] = refusal(op, error.message, actual=error.actual, allowed=error.allowed)
-        return None, unnamed if named else unnamed + 1
+            self.refused[op] = refusal(
+                op,
+                error.message,
+                actual=error.actual,
+                allowed=error.allowed,
+                constraint=NO_ROOM if no_room else NOT_PLANNABLE,
+            )
 
 
 def _behind_cut(op: int) -> Reason:

@@ -55,6 +55,7 @@ def options(request: Request) -> dict[str, Any]:
         "emulate_release": request.options.release.name,
         "min_runtime_version": request.options.min_runtime,
         "enable_multiple_subgraphs": request.options.all_subgraphs,
+        "allow_scratch": request.options.allow_scratch,
         "intermediate_tensors": request.intermediate_tensors,
         "num_segments": request.segments or "auto",
         "cache_priority": PRIORITIES[request.options.by_order],

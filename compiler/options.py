@@ -27,6 +27,8 @@ class CompileOptions:
     (`--cache_priority order`), else the layers of all models compete by size.
     weights: runs per second of each model for `--optimize_order`, () for equal ones; None to
     keep the models' order.
+    allow_scratch: what does not fit the chip together becomes several custom operators, with
+    the tensors between them in the host's memory (`--allow_scratch`).
     """
 
     release: Release = RELEASE_16
@@ -34,6 +36,7 @@ class CompileOptions:
     all_subgraphs: bool = False
     by_order: bool = False
     weights: tuple[float, ...] | None = None
+    allow_scratch: bool = False
 
     @property
     def runtime(self) -> int:
@@ -45,6 +48,8 @@ class CompileOptions:
         text = f"release={self.release.name} runtime={self.runtime}"
         if self.all_subgraphs:
             text += " subgraphs=all"
+        if self.allow_scratch:
+            text += " scratch"
         if self.weights is not None:
             return f"{text} optimized={list(self.weights)}"
         return text + " priority=order" if self.by_order else text

@@ -92,6 +92,13 @@ OPTIONS = (
     ),
     Option(
         "",
+        "allow_scratch",
+        "",
+        "Where the activations of the mapped part do not fit the Edge TPU together, let some "
+        "wait in host memory: the part becomes several Edge TPU operators.",
+    ),
+    Option(
+        "",
         "report",
         "format",
         "Also write a manifest beside the compiled model; json is the one format.",

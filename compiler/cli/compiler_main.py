@@ -59,6 +59,7 @@ def request(args: arguments.Arguments) -> Request:
             all_subgraphs=args.has("enable_multiple_subgraphs"),
             by_order=parse_priority(args.get("cache_priority", "size")),
             weights=_weights(args),
+            allow_scratch=args.has("allow_scratch"),
         ),
         intermediate_tensors=args.get("intermediate_tensors"),
         segments=parse_segments(args.get("num_segments", "1")),

@@ -70,16 +70,17 @@ def outer_model(
     Edge TPU, with one option map each. All other operators stay on the CPU, in the order in
     which TensorFlow Lite runs them around the Edge TPU operators."""
     mapped = {op for subset in kept for op in subset.operators}
-    options = {
-        frozenset(subset.operators): data for subset, data in zip(kept, custom_options, strict=True)
-    }
     operators: list[int | CustomOp] = []
-    for subset in split(graph, [op.index in mapped for op in graph.operators]):
-        if not subset.on_edge_tpu:
-            operators += subset.operators
+    for whole in split(graph, [op.index in mapped for op in graph.operators]):
+        if not whole.on_edge_tpu:
+            operators += whole.operators
             continue
-        data = options.get(frozenset(subset.operators))
-        if data is None:
+        inside = set(whole.operators)
+        found: set[int] = set()
+        for subset, data in zip(kept, custom_options, strict=True):
+            if subset.operators[0] in inside:
+                operators.append(CustomOp(data, subset.inputs(graph), subset.outputs(graph)))
+                found.update(subset.operators)
+        if found != inside:
             raise InternalError("an Edge TPU subset is not one of the partition's")
-        operators.append(CustomOp(data, subset.inputs(graph), subset.outputs(graph)))
     return OuterModel(graph, tuple(operators), graph.inputs, graph.outputs)

@@ -15,7 +15,7 @@ from .constraints import Context, check_operator
 from .lowering_support import supports, supports_alone
 from .program_parts import computes, part_of_a_program
 from .reasons import Reason, Status
-from .subsets import Subset, split
+from .subsets import Subset, cut, split
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,13 @@ class Options:
     """ignore_lowering_support: map what the vendor maps, whether or not it can be lowered (for
     tests and reports; such a partition cannot be planned); all_subsets: keep every subset, not
     just the first; intermediate_tensors: names of tensors that must leave the Edge TPU, what
-    follows them stays on the CPU."""
+    follows them stays on the CPU; cuts: operators before which a subset is cut, so that it
+    becomes several custom operators."""
 
     ignore_lowering_support: bool = False
     all_subsets: bool = False
     intermediate_tensors: tuple[str, ...] = ()
+    cuts: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,12 +134,18 @@ def partition(
 
 
 def refusal(
-    op: int, message: str, *, actual: object = None, allowed: object = None, hint: str = ""
+    op: int,
+    message: str,
+    *,
+    actual: object = None,
+    allowed: object = None,
+    hint: str = "",
+    constraint: str = "plannable",
 ) -> Reason:
     """The reason of an operator that a stage after mapping refuses (for example: it does not
     fit the chip's memory)."""
     values = ["" if value is None else str(value) for value in (actual, allowed)]
-    return Reason(Status.UNSPECIFIED, "plannable", message, values[0], values[1], op, hint=hint)
+    return Reason(Status.UNSPECIFIED, constraint, message, values[0], values[1], op, hint=hint)
 
 
 def _settle(
@@ -147,16 +155,21 @@ def _settle(
     reason. What can be lowered depends on what is mapped before it: hence a fixed point. Each
     round takes operators away, so there are at most as many rounds as operators."""
     while True:
-        subsets = split(graph, [op.index not in reasons for op in graph.operators])
-        kept = tuple(subset for subset in subsets if subset.on_edge_tpu)
+        whole = split(graph, [op.index not in reasons for op in graph.operators])
+        pieces = [cut(subset, options.cuts) for subset in whole]
+        kept = [group for group in pieces if group[0].on_edge_tpu]
         found: dict[int, Reason] = {}
-        for subset in () if options.ignore_lowering_support else kept:
-            refused = _not_lowered(graph, subset, context)
+        for group in () if options.ignore_lowering_support else kept:
+            refused: dict[int, Reason] = {}
+            for subset in group:
+                refused |= _not_lowered(graph, subset, context)
             found.update(refused)
-            if len(refused) < len(subset.operators) and not options.all_subsets:
+            if len(refused) < sum(len(s.operators) for s in group) and not options.all_subsets:
                 break
         if not found:
-            return subsets, kept if options.all_subsets else kept[:1]
+            subsets = tuple(subset for group in pieces for subset in group)
+            chosen = kept if options.all_subsets else kept[:1]
+            return subsets, tuple(subset for group in chosen for subset in group)
         reasons.update(found)
 
 

@@ -8,7 +8,7 @@ operator of that kind whose inputs are there, until none is left; then the next 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ..errors import InvalidModelError, Where
 from ..fast_dataclass import dataclass
@@ -38,6 +38,17 @@ class Subset:
             if op.index not in inside:
                 wanted.update(op.inputs)
         return tuple(sorted(written & wanted))
+
+
+def cut(subset: Subset, before: Collection[int]) -> tuple[Subset, ...]:
+    """The subset in pieces, one behind the other, of which all but the first begin with an
+    operator of `before`."""
+    pieces: list[list[int]] = [[]]
+    for op in subset.operators:
+        if op in before and pieces[-1]:
+            pieces.append([])
+        pieces[-1].append(op)
+    return tuple(Subset(subset.on_edge_tpu, tuple(piece)) for piece in pieces)
 
 
 def split(graph: Graph, supported: Sequence[bool]) -> tuple[Subset, ...]:

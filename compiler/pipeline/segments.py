@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..compilation import MODEL_SUFFIX, Source
-from ..driver import memory_reports, plan_model
+from ..driver import memory_reports, plan_model, require_room
 from ..emit.outer_model import OuterModel
 from ..emit.tflite_writer import write_model
 from ..errors import ResourceError, Where
@@ -70,6 +70,8 @@ def fewest_segments(whole: Source, options: CompileOptions) -> list[Source]:
     best: int | None = None
     for sources in _cuts(whole):
         models = [plan_model(source.graph, options) for source in sources]
+        for model in models:
+            require_room(model)
         streamed = sum(memory_reports([model])[0].streamed for model in models)
         if not streamed:
             return sources

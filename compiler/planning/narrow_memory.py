@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from .narrow_order import PlacedBuffers, live_words, place_lowest_first
 from .plan import NARROW_WORDS, NarrowBuffer
-from .refusal import Refusal
+from .refusal import NoRoom
 
 IMPROVEMENTS = 100
 """Attempts to improve an order that does not fit."""
 
 
-class NarrowOverflow(Refusal):
+class NarrowOverflow(NoRoom):
     """The buffers alive in step `step` have no room; at least `words` words are needed."""
 
     def __init__(

@@ -18,7 +18,7 @@ from .map_output import ITEM_WORDS
 from .pass_steps import CollectStep, PassInputStep
 from .passes import Run, cut
 from .plan import NarrowBuffer
-from .refusal import Refusal
+from .refusal import NoRoom
 from .tiling import length, split
 
 MOST_PASSES = 144
@@ -217,9 +217,9 @@ class RunChooser:
         busiest = [max(map(length, split(0, size))) for size in (height, width)]
         return busiest[0] * busiest[1] * -(-channels // 4)
 
-    def _refusal(self, place: int, overflow: Overflow) -> Refusal:
+    def _refusal(self, place: int, overflow: Overflow) -> NoRoom:
         op: Operator = self.operators[place]
-        return Refusal(
+        return NoRoom(
             op.index,
             f"the maps around this {op.name} do not fit into a tile's narrow memory",
             actual=f"{overflow.words} words",

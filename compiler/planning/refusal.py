@@ -21,3 +21,7 @@ class Refusal(CompilerError):  # noqa: N818 - an answer, not a defect
     ) -> None:
         super().__init__(message, actual=actual, allowed=allowed)
         self.op = op
+
+
+class NoRoom(Refusal):
+    """What has to be in the chip's memories at the same time does not fit."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .plan import WIDE_LINES, Step
-from .refusal import Refusal
+from .refusal import NoRoom
 from .tiling import Interval
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .builder import PlanBuilder
 
 
-class WideOverflow(Refusal):
+class WideOverflow(NoRoom):
     """Blocks that do not fit into a tile's wide memory."""
 
 
