@@ -176,7 +176,7 @@ def _transpose(graph: Graph, op: Operator) -> list[Movement] | None:
     order = integers_of(graph, op, 1)
     shape = graph.tensors[op.inputs[0]].shape
     rank = len(shape)
-    if order is None or sorted(axis % rank for axis in order) != list(range(rank)):
+    if not order or not rank or sorted(axis % rank for axis in order) != list(range(rank)):
         return None
     if order[-1] % rank != rank - 1:
         return None
