@@ -1,6 +1,7 @@
 """Write the caching token of a compiled model into a file: `read_token.py MODEL OUTPUT`.
 
-One line, `0x` and 16 digits; zeros where nothing is cached, or nothing runs on the Edge TPU.
+One line, `0x` and 16 digits; zeros where nothing is cached and nothing else shares the chip, or
+nothing runs on the Edge TPU.
 """
 
 from __future__ import annotations
