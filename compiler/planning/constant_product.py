@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..frontend.graph import Operator
-from ..frontend.movements import picture
+from ..frontend.movement import picture
 from .builder import PlanBuilder
 from .constant_map import bring_constant
 from .family import Family
