@@ -110,7 +110,7 @@ def _runs(sources: list[int], before: int) -> list[_Run]:
     if len(steps) <= 1:
         return [_Run(0, 1, len(sources), sources[0], steps.pop() if steps else 1)]
     times = len(sources) // before
-    if sources == [place // times for place in range(len(sources))]:
+    if times and sources == [place // times for place in range(len(sources))]:
         return [_Run(first, times, before, 0, 1) for first in range(times)]
     starts = [0, *(n for n in range(1, len(sources)) if sources[n] != sources[n - 1])]
     ends = [*starts[1:], len(sources)]
