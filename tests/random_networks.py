@@ -24,8 +24,18 @@ MOST_VALUES = 24_000
 _T = TypeVar("_T")
 
 
-class _Network:
+class RandomMaps:
     """A network while it is drawn; `maps` are the values that may be read."""
+
+    KINDS: tuple[str, ...] = (
+        "conv",
+        "depthwise",
+        "sum",
+        "product",
+        "pointwise",
+        "number",
+        "resize",
+    )
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -53,8 +63,7 @@ class _Network:
 
     def layer(self) -> None:
         """One more operator that fits."""
-        kinds = ["conv", "depthwise", "sum", "product", "pointwise", "number", "resize"]
-        getattr(self, f"_{self.choose(kinds)}")()
+        getattr(self, f"_{self.choose(self.KINDS)}")()
         self.maps.append(self.builder.last)
 
     def _conv(self) -> None:
@@ -142,20 +151,27 @@ class _Network:
             spread=value.spread,
         )
 
+    def end(self) -> None:
+        """What comes last."""
+
+    def finished(self, most_layers: int) -> bytes:
+        """The .tflite file; every result nobody reads is an output, and now and then one that
+        somebody reads."""
+        self.input("picture")
+        for _ in range(self.choose(range(2, most_layers + 1))):
+            self.layer()
+        self.end()
+        operators = self.builder.spec().operators
+        read = {index for op in operators for index in op.inputs}
+        results = [index for op in operators for index in op.outputs]
+        outputs = [index for index in results if index not in read]
+        extra = self.choose(results)
+        if self.choose([True, False]) and extra not in outputs:
+            outputs.append(extra)
+        self.builder.output(*(self.value_of(index) for index in sorted(outputs)))
+        return self.builder.build()
+
 
 def network(seed: int, most_layers: int = 8) -> bytes:
-    """The .tflite file of a random network; every result nobody reads is an output, and now and
-    then one that somebody reads."""
-    made = _Network(seed)
-    made.input("picture")
-    for _ in range(made.choose(range(2, most_layers + 1))):
-        made.layer()
-    operators = made.builder.spec().operators
-    read = {index for op in operators for index in op.inputs}
-    results = [index for op in operators for index in op.outputs]
-    outputs = [index for index in results if index not in read]
-    extra = made.choose(results)
-    if made.choose([True, False]) and extra not in outputs:
-        outputs.append(extra)
-    made.builder.output(*(made.value_of(index) for index in sorted(outputs)))
-    return made.builder.build()
+    """The .tflite file of a random network."""
+    return RandomMaps(seed).finished(most_layers)

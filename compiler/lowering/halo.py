@@ -25,7 +25,7 @@ def lower_halo(
 ) -> None:
     """Fill the halo of the map in `buffer`; `fill`: the byte outside the picture."""
     exchange = _Exchange(lowering, layout, buffer, fill)
-    if exchange.is_joint:
+    if exchange.is_joint or lowering.uncounted:
         lowering.reset()
         exchange = _Exchange(lowering, layout, buffer, fill)
     for move in moves:

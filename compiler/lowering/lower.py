@@ -30,6 +30,8 @@ class Lowering:
         self.host = HostStream(self.program)
         self.sync = SyncState()
         self.activations: list[int] = []
+        self.uncounted = False
+        """Mesh moves since the last reset that `sync` does not count."""
 
     def add(self, instruction: Instruction) -> None:
         self.program.add(instruction)
@@ -54,6 +56,7 @@ class Lowering:
         """All units idle, then every counter back to zero."""
         self.program.reset()
         self.sync.reset()
+        self.uncounted = False
 
     def restart(self) -> None:
         """Behind an output: wait for every ring message, then all counters start again."""

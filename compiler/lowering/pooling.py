@@ -54,7 +54,8 @@ def _global_planes(lowering: Lowering, step: GlobalPoolStep, tiles: int, block: 
     alike = len(step.blocks.groups()) == 1
     threshold = 1 - step.blocks.tiles
     waits = tuple(Wait(flag, len(planes.levels), threshold) for flag in _ARRIVALS if alike)
-    _store_planes(lowering, tiles, planes, line=step.plane_line, lines=_lines(step), waits=waits)
+    place = {"line": step.plane_line, "lines": _lines(step)}
+    _store_planes(lowering, tiles, planes, block=block, **place, waits=waits)
 
 
 def _global_average(lowering: Lowering, step: GlobalPoolStep, tiles: int, block: int) -> TensorOp:
@@ -89,6 +90,7 @@ def lower_local_pool(lowering: Lowering, step: LocalPoolStep) -> None:
             lowering,
             place.tiles,
             planes,
+            block=step.block_words,
             line=step.plane_line,
             lines=_lines(step),
             blocks=step.blocks,
@@ -178,12 +180,13 @@ def _store_planes(
     tiles: int,
     planes: Nest,
     *,
+    block: int,
     line: int,
     lines: int,
     blocks: int = 1,
     waits: tuple[Wait, ...] = (),
 ) -> None:
-    """A line for the four pixels of every channel word group of the nest."""
+    """A line for the four pixels of every channel word group of the nest; block: its words."""
     wide = ((lines, 1), (blocks, lines)) if blocks > 1 else ((lines, 1),)
     lowering.add(
         NarrowToWide(
@@ -193,7 +196,7 @@ def _store_planes(
             signal=1,
             waits=waits,
             transpose=1,
-            fill_level=2 if planes.levels[1][1] == 1 else 1,
+            fill_level=1 if block == 1 else 2,
         )
     )
 

@@ -71,7 +71,7 @@ class _Geometry:
         base = self.rows + BLOCK_WORDS * (tile % GRID)
         if rows and width > 1:
             return stream(base, (block, 1), (width, pitch), (self.height, width * pitch))
-        return _pixels(base, self.height * width, block, pitch)
+        return _pixels(base, self.height * width, block, pitch, joined=not rows)
 
     def block_place(self, tile: int, column: int) -> Nest:
         """Where the pixels of tile column `column` go in the result."""

@@ -16,6 +16,7 @@ from .program import (
     Flag,
     NarrowToWide,
     Nest,
+    Pop,
     Ring,
     RingConsume,
     RingProduce,
@@ -39,6 +40,16 @@ class RingLines:
 
     consumer: int
     producer: int
+
+
+def behind_feed(lowering: Lowering) -> None:
+    """A barrier, if bytes of the host may still be under way to a tile that gets a message."""
+    for instruction in reversed(lowering.program.instructions):
+        if isinstance(instruction, ScalarFence) and instruction.notify_tiles == ALL_TILES:
+            return
+        if isinstance(instruction, Pop):
+            lowering.program.barrier()
+            return
 
 
 def ring_message(

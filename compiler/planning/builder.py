@@ -207,7 +207,9 @@ class PlanBuilder:
     def map_shape(self, tensor: int) -> tuple[int, int, int]:
         """Height, width and channels of a tensor (a source) as its four-dimensional readers or
         writer see it, or, without such, as its own last three dimensions."""
-        names = [tensor, *(t for t in self.dataflow.aliases if self.dataflow.source(t) == tensor)]
+        flow = self.dataflow
+        read = [t for op in flow.readers(tensor) for t in op.inputs if t not in flow.pads]
+        names = [t for t in (*read, tensor, *flow.aliases) if t >= 0 and flow.source(t) == tensor]
         for name in names:
             shape = self.graph.tensor(name).shape
             if len(shape) == 4 and shape[0] == 1:

@@ -94,9 +94,10 @@ def build_dataflow(
     computing: list[Operator] = []
     readers = graph.consumers()
     chosen = {op.index for op in operators}
+    named_anew = [tensor for tensor in inputs if len(_pictures(graph, operators, tensor)) < 2]
     for op in operators:
         renamed = renamed_input(graph, op)
-        if renamed is not None and not _moves(graph, op, renamed, aliases, inputs):
+        if renamed is not None and not _moves(graph, op, renamed, aliases, named_anew):
             aliases[op.outputs[0]] = renamed
         elif op.name == "PAD" and _is_fused(graph, op, readers, chosen):
             pads[op.outputs[0]] = _fused_pad(graph, op)
@@ -120,15 +121,31 @@ def build_dataflow(
 
 
 def _moves(
-    graph: Graph, op: Operator, source: int, aliases: Mapping[int, int], inputs: Sequence[int]
+    graph: Graph, op: Operator, source: int, aliases: Mapping[int, int], named_anew: Sequence[int]
 ) -> bool:
     """Whether an operator that changes a shape moves bytes on the chip: it does unless rows,
-    columns and channels stay, or it names the host's bytes anew."""
-    shapes = graph.tensor(source).shape, graph.tensor(op.outputs[0]).shape
-    before, after = ((1, 1, 1, *shape)[-3:] for shape in shapes)
+    columns and channels stay, or it names the bytes of one of the inputs `named_anew`."""
+    before, after = _innermost(graph, source), _innermost(graph, op.outputs[0])
     while source in aliases:
         source = aliases[source]
-    return before != after and source not in inputs
+    return before != after and source not in named_anew
+
+
+def _innermost(graph: Graph, tensor: int) -> tuple[int, ...]:
+    return (1, 1, 1, *graph.tensor(tensor).shape)[-3:]
+
+
+def _pictures(graph: Graph, operators: Sequence[Operator], tensor: int) -> set[tuple[int, ...]]:
+    """Rows, columns and channels as which the operators that compute see an input: more than
+    one if some read it, and others what a RESHAPE makes of it."""
+    names = {tensor}
+    seen: set[tuple[int, ...]] = set()
+    for op in operators:
+        if renamed_input(graph, op) in names:
+            names.add(op.outputs[0])
+        else:
+            seen.update(_innermost(graph, name) for name in names.intersection(op.inputs))
+    return seen
 
 
 def _is_fused(

@@ -12,6 +12,7 @@ from math import prod
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph, Operator, TensorType
 
+_RESIZES = frozenset({"RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"})
 _RESHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 _WORD_CHANNELS = 4
 _SIGNED_OFFSET = 128
@@ -52,7 +53,7 @@ def renamed_input(graph: Graph, op: Operator) -> int | None:
     """The input whose bytes the operator's single output is, or None if it computes.
 
     RESHAPE, SQUEEZE and EXPAND_DIMS; QUANTIZE between int8 and uint8 with equal scale;
-    SPLIT into one part and CONCATENATION of one part; RESIZE_BILINEAR to the same size; a
+    SPLIT into one part and CONCATENATION of one part; a resize to the same size; a
     tensor plus or minus a constant zero.
     """
     if op.name in _RESHAPES or (op.name == "CONCATENATION" and len(op.inputs) == 1):
@@ -68,7 +69,7 @@ def renamed_input(graph: Graph, op: Operator) -> int | None:
 
 def _resizes_nothing(graph: Graph, op: Operator) -> bool:
     """A resize to the same size."""
-    return op.name == "RESIZE_BILINEAR" and (
+    return op.name in _RESIZES and (
         graph.tensor(op.inputs[0]).shape == graph.tensor(op.outputs[0]).shape
     )
 

@@ -210,24 +210,26 @@ def _exchange(planner: PlanBuilder, op: Operator, layout: MapLayout) -> tuple[Ha
 
 
 def _fill(planner: PlanBuilder, op: Operator) -> int:
-    """The byte outside the picture: the zero point, which adds nothing to a sum, or, for a
-    maximum that no other reader's padding is in the way of, the lowest one."""
+    """The byte outside the picture: the zero point, which adds nothing to a sum, or the lowest
+    one."""
     zero = zero_point(planner.graph.tensor(op.inputs[0]))
-    if not takes_maximum(op) or not _reads_outside(planner, op) or _is_clipped(planner, op):
-        return zero
-    return 0
+    return 0 if takes_maximum(op) and _is_padded_low(planner, op) else zero
 
 
 def _is_clipped(planner: PlanBuilder, op: Operator) -> bool:
     """Whether windows end where the picture does: those of a maximum over a map whose padding
-    is not the lowest value, because others have filled it with zeros, or will read it as such."""
-    if not takes_maximum(op) or zero_point(planner.graph.tensor(op.inputs[0])) == 0:
-        return False
+    is not the lowest value."""
+    return takes_maximum(op) and _reads_outside(planner, op) and not _is_padded_low(planner, op)
+
+
+def _is_padded_low(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether the padding of an operator's map is the lowest byte: where that is the zero point,
+    or where maxima alone read the padding, and one of them is the first to fill it."""
+    if zero_point(planner.graph.tensor(op.inputs[0])) == 0:
+        return True
     readers = planner.dataflow.readers(planner.dataflow.source(op.inputs[0]))
-    place = [reader.index for reader in readers].index(op.index)
-    return _reads_outside(planner, op) and any(
-        reader.name != op.name and (number < place or _reads_outside(planner, reader))
-        for number, reader in enumerate(readers)
+    return takes_maximum(readers[0]) and all(
+        takes_maximum(reader) for reader in readers if _reads_outside(planner, reader)
     )
 
 

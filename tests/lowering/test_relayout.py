@@ -71,7 +71,17 @@ def check(height: int, width: int, pixel_words: int) -> None:
 
 @pytest.mark.parametrize(
     ("height", "width", "pixel_words"),
-    [(4, 4, 64), (3, 2, 256), (5, 5, 32), (7, 7, 20), (1, 1, 16), (6, 6, 1), (9, 5, 40)],
+    [
+        (4, 4, 64),
+        (3, 2, 256),
+        (5, 5, 32),
+        (7, 7, 20),
+        (1, 1, 16),
+        (6, 6, 1),
+        (9, 5, 40),
+        (7, 1, 16),
+        (5, 2, 16),
+    ],
 )
 def test_every_word_arrives(height, width, pixel_words):
     check(height, width, pixel_words)

@@ -157,10 +157,16 @@ def _source_channels(
 
 
 def _is_from_host(graph: Graph, tensor: int) -> bool:
-    producers = graph.producers()
-    while tensor not in graph.inputs:
+    """Whether a tensor holds the host's bytes as they came, and nothing else reads them."""
+    producers, consumers = graph.producers(), graph.consumers()
+    while len(consumers[tensor]) == 1 and tensor not in graph.inputs:
         op = graph.operators[producers[tensor]] if tensor in producers else None
-        if op is None or op.name not in ("QUANTIZE", "RESHAPE"):
+        if op is None or op.name not in ("QUANTIZE", "RESHAPE") or _changes_scale(graph, op):
             return False
         tensor = op.inputs[0]
-    return True
+    return len(consumers[tensor]) == 1
+
+
+def _changes_scale(graph: Graph, op: Operator) -> bool:
+    before, after = (graph.tensor(t).quantization for t in (op.inputs[0], op.outputs[0]))
+    return before is None or after is None or before.scales != after.scales
