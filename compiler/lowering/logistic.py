@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..planning.logistic import LogisticStep
 from ..planning.requantization import from_bits
-from .activation_tables import Activation, load_table
+from .activation_tables import load_table
 from .lower import Lowering
 from .program import Flag, Mode, Nest, TensorOp, Wait
 from .relayout import make_byte_identity
@@ -23,7 +23,7 @@ def lower_logistic(lowering: Lowering, step: LogisticStep) -> None:
     lowering.reset()
     if step.identity:
         make_byte_identity(lowering, lowering.address(step.identity), step.identity_line)
-    load_table(lowering, Activation.SIGMOID, step.blocks.mask)
+    load_table(lowering, "sigmoid_256", step.blocks.mask)
     place = 4 * (lowering.address(step.input) + step.offset)
     for tiles, count in step.blocks.groups():
         nest = stream(place, (1, 4), (1, 4 * count), (count, 4))

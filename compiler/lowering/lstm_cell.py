@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..beagle.lookup_tables import load_lookup
 from ..fast_dataclass import dataclass
 from ..planning.lstm import LstmStep
 from ..planning.lstm_arithmetic import SIGMOID_LIMIT, TANH_LIMIT, TANH_ZERO
 from ..planning.plan import Piece
 from ..planning.requantization import Requantization
 from ..planning.vectors import BLOCK_WORDS
-from .activation_tables import OPERATION_FLAGS
+from .activation_tables import load_table
 from .constant_lines import diagonal, write_weights
 from .fully_connected import lower_resident
 from .lower import Lowering
 from .lstm_products import Factor, Product, widen, write_product
-from .program import Mode, Nest, TensorOp, Unit
+from .program import Mode, Nest, TensorOp
 from .requantise import requantised
 from .streams import stream
 
@@ -227,5 +226,4 @@ class _Cell:
             self.lowering.reset()
 
     def _load_table(self, name: str) -> None:
-        self.lowering.program.tile_fence(OPERATION_FLAGS, Unit.TENSOR)
-        self.lowering.add(load_lookup(name, self.step.blocks.mask))
+        load_table(self.lowering, name, self.step.blocks.mask)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ..planning.patches import Patch, PatchClass
 from ..planning.pointwise import PointwiseStep, Table
-from .activation_tables import Activation, load_table
+from .activation_tables import load_table
 from .constant_lines import diagonal, make_identity, write_weights
 from .elementwise import LINE_UNITS, WORD_BYTES, end_elementwise
 from .host_stream import PACKED_LANES, ROW_BYTES
@@ -22,7 +22,7 @@ from .program import Flag, Mode, Nest, RingConsume, TensorOp, Wait, WideToNarrow
 from .requantise import requantised
 from .streams import one_line, stream
 
-_TABLES = {Table.SIGMOID: Activation.SIGMOID}
+_TABLES = {Table.SIGMOID: "sigmoid_256"}
 
 
 def lower_pointwise(lowering: Lowering, step: PointwiseStep) -> None:

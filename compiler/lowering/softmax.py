@@ -16,7 +16,7 @@ Reads SoftmaxStep; writes the Program level.
 from __future__ import annotations
 
 from ..planning.softmax import SoftmaxStep
-from .activation_tables import Activation, load_table
+from .activation_tables import load_table
 from .lower import Lowering
 from .program import Flag, Mode, Nest, TensorOp, Wait
 from .relayout import make_byte_identity, write_byte_identity
@@ -72,7 +72,7 @@ def lower_softmax(lowering: Lowering, step: SoftmaxStep) -> None:
 def exponentials(work: Work) -> None:
     """65536 exp(factor * d), clipped to 16 bits."""
     lowering = work.lowering
-    load_table(lowering, Activation.EXPONENTIAL, work.mask)
+    load_table(lowering, "exponential", work.mask)
     if work.masked:
         apply_table(work, Table.FACTORS)
     else:

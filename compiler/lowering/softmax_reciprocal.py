@@ -5,7 +5,7 @@ Facts: docs/format/softmax.md. Reads SoftmaxStep (through Work); writes the Prog
 
 from __future__ import annotations
 
-from .activation_tables import Activation, load_table
+from .activation_tables import load_table
 from .program import INF, Flag, Mode, NarrowToWide, Nest, Tail, TensorKind, TensorOp, Unit, Wait
 from .softmax_work import (
     LINE_SPACE,
@@ -21,7 +21,7 @@ from .streams import fifo, stream, words
 def inverse_root(work: Work) -> None:
     """1 / sqrt of the sum of all exponentials, 16 bits, on tile 0."""
     lowering = work.lowering
-    load_table(lowering, Activation.INVERSE_ROOT, 1)
+    load_table(lowering, "inverse_root", 1)
     pairs = -(-work.step.elements // 2)
     count, rest = -(-pairs // 4), pairs % 4
     wide = quads(work.line(8), count, rest)

@@ -8,7 +8,6 @@ from typing import Any
 from ..beagle.bitstream import MAX_BODY_WORDS
 from ..beagle.fields import layouts
 from ..beagle.layout import END_KEY, SCALAR, START_KEY, Layout
-from ..beagle.lookup_tables import lookup_tables
 from ..beagle.records import (
     Float,
     Floats,
@@ -21,6 +20,7 @@ from ..beagle.records import (
     Signal,
 )
 from ..beagle.stream_records import Stream, WaitSlot, WaitSlots
+from ..lowering.lookup_tables import lookup_tables
 from ..lowering.program import Flag, ScalarFlag
 
 _INTRODUCTION = f"""\
@@ -231,7 +231,7 @@ def _lookup_tables() -> str:
         "`load_lookup` holds 8 segments x 5 coefficients (constant term first) and 7 ascending",
         "breakpoints; the segment of x is the number of breakpoints <= x, and the result is the",
         "polynomial of degree 4 at x itself. There are six tables; they are constants of the",
-        "chip's function library (`compiler/beagle/lookup_tables.py`). Scales and zero points",
+        "chip's function library (`compiler/lowering/lookup_tables.py`). Scales and zero points",
         "never enter them. The tanh tables hold x >= 0; the sign of x is restored.\n",
         "| name | approximates | for x in | largest error |",
         "|---|---|---|---|",

@@ -10,10 +10,10 @@ from compiler.beagle.assembler import assemble
 from compiler.beagle.codec import Encoder
 from compiler.beagle.disassembler import disassemble, instructions
 from compiler.beagle.listing import listing, parse
-from compiler.beagle.lookup_tables import load_lookup
 from compiler.beagle.reader import compiled_ops, read_custom_options, read_executable, read_package
 from compiler.errors import CompilerError, InvalidModelError
 from compiler.lowering.builder import ProgramBuilder
+from compiler.lowering.lookup_tables import load_lookup
 from compiler.lowering.program import (
     Direction,
     Flag,

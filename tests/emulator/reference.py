@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from compiler.beagle.lookup_tables import lookup_tables
 from compiler.frontend.graph import Graph, Operator, TensorType
+from compiler.lowering.lookup_tables import lookup_tables
 
 from .lstm_reference import lstm
 

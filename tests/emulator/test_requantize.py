@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from compiler.beagle.lookup_tables import load_lookup, lookup_tables
 from compiler.emulator.requantize import LookupTable, clamp, round_to_bytes, scale
+from compiler.lowering.lookup_tables import load_lookup, lookup_tables
 
 
 def test_halves_round_to_even():

@@ -7,9 +7,9 @@ import pytest
 
 from compiler.beagle.codec import Encoder, decode
 from compiler.beagle.disassembler import disassemble
-from compiler.beagle.lookup_tables import load_lookup, lookup_tables
 from compiler.beagle.reader import compiled_ops, read_custom_options, read_package
 from compiler.errors import InternalError
+from compiler.lowering.lookup_tables import load_lookup, lookup_tables
 from compiler.lowering.program import LoadLookup
 from tests.corpus_paths import pairs, require_corpus
 

@@ -14,7 +14,7 @@ from functools import cache
 
 from ..errors import InternalError
 from ..fast_dataclass import dataclass
-from ..lowering.program import ALL_TILES, LoadLookup
+from .program import ALL_TILES, LoadLookup
 
 SEGMENTS = 8
 TERMS = 5
