@@ -6,7 +6,7 @@ import sys
 from typing import NoReturn
 
 from ..emit import texts
-from ..errors import CompilerError, OptionError
+from ..errors import OptionError
 from ..options import (
     DEFAULT_TIMEOUT,
     CompileOptions,
@@ -19,6 +19,7 @@ from ..options import (
     parse_weights,
 )
 from . import arguments
+from .guard import guarded
 from .process import run_and_exit
 
 _REPORTS = ("json",)
@@ -26,22 +27,7 @@ _REPORTS = ("json",)
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status (0 only when every model compiled)."""
-    try:
-        args = arguments.parse(sys.argv[1:] if argv is None else argv)
-        status = _run(args)
-        sys.stdout.flush()
-        return status
-    except CompilerError as error:
-        print(f"{error.code}: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        return 1
-    except Exception as error:
-        print(f"internal-error: {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return guarded(lambda: _run(arguments.parse(sys.argv[1:] if argv is None else argv)))
 
 
 def request(args: arguments.Arguments) -> Request:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CompilerError
+from .guard import guarded
 
 if TYPE_CHECKING:
     from ..beagle.difference import Difference
@@ -28,16 +29,7 @@ DEFAULT_LINES = 20
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(argv)
-    try:
-        return _run(options)
-    except CompilerError as error:
-        print(f"{error.code}: {error}", file=sys.stderr)
-        return FAILED
-    except BrokenPipeError:
-        return FAILED
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return guarded(lambda: _run(options), failed=FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:

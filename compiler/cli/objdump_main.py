@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import CompilerError, OptionError
+from .guard import guarded
 
 _EPILOG = """\
 FILE is a model compiled for the Edge TPU (.tflite), a package or a single executable.
@@ -18,20 +19,17 @@ The instruction listing is explained in docs/format/instructions.md.
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status (0 when everything could be read)."""
     options = _parser().parse_args(argv)
-    try:
-        for line in _run(options):
-            print(line)
-        sys.stdout.flush()
-        return 0
-    except CompilerError as error:
-        place = "" if error.where.file == str(options.file) else f"{options.file}: "
-        print(f"{error.code}: {place}{error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+
+    def place(error: CompilerError) -> str:
+        return "" if error.where.file == str(options.file) else f"{options.file}: "
+
+    return guarded(lambda: _print(_run(options)), prefix=place)
+
+
+def _print(lines: Iterator[str]) -> int:
+    for line in lines:
+        print(line)
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,24 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..errors import CompilerError, OptionError
+from ..errors import OptionError
+from .guard import guarded
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status (0 only when the segments are written)."""
     options = _parser().parse_args(argv)
-    try:
-        for path in _run(options):
-            print(path)
-        return 0
-    except CompilerError as error:
-        print(f"{error.code}: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return guarded(lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> list[Path]:
+def _run(options: argparse.Namespace) -> int:
     from ..emit.files import make_directory  # noqa: PLC0415 - keeps --help fast
     from ..frontend.tflite_reader import read_model  # noqa: PLC0415
     from ..pipeline.profiling_run import write_segments  # noqa: PLC0415
@@ -51,7 +41,9 @@ def _run(options: argparse.Namespace) -> list[Path]:
     folder = Path(options.output_dir)
     make_directory(folder)
     stem = str(folder / options.segment_prefix)
-    return write_segments(graph, execution_order(graph), counts, stem)
+    for path in write_segments(graph, execution_order(graph), counts, stem):
+        print(path)
+    return 0
 
 
 def _counts(text: str, total: int) -> list[int]:

@@ -7,7 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..errors import CompilerError, OptionError
+from ..errors import OptionError
+from .guard import guarded
 
 DEVICE_TYPES = ("any", "pcionly", "usbonly")
 LATENCIES = ("auto", "device", "emulator", "static")
@@ -16,17 +17,7 @@ LATENCIES = ("auto", "device", "emulator", "static")
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status (0 only when the segments are written)."""
     options = _parser().parse_args(argv)
-    try:
-        _run(options)
-        return 0
-    except CompilerError as error:
-        print(f"{error.code}: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return guarded(lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     _check(options)
     from ..pipeline.latency import latency_model  # noqa: PLC0415 - keeps --help fast
     from ..pipeline.profiling import Search  # noqa: PLC0415
@@ -103,6 +94,7 @@ def _run(options: argparse.Namespace) -> None:
         options.initial_upper_bound_ns,
     )
     run.run(search, _say, _progress)
+    return 0
 
 
 def _check(options: argparse.Namespace) -> None:

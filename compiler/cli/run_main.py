@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CompilerError, EmulationError, OptionError, OutputError, Where
+from .guard import guarded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,17 +32,11 @@ HAZARDS_FOUND = 3
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(argv)
-    try:
-        return _run(options)
-    except CompilerError as error:
-        place = "" if error.where.file else f"{options.model}: "
-        print(f"{error.code}: {place}{error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+
+    def place(error: CompilerError) -> str:
+        return "" if error.where.file else f"{options.model}: "
+
+    return guarded(lambda: _run(options), prefix=place)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from ..cli import arguments
 from ..cli.compiler_main import request
-from ..errors import CompilerError, OptionError
+from ..cli.guard import error_line
+from ..errors import OptionError
 from ..session import Session
 
 
@@ -42,11 +43,8 @@ def run_action(argv: Sequence[str]) -> Result:
         with _scratch(Path(wanted.out_dir or "."), wanted.models) as names:
             local = replace(wanted, models=names, out_dir="")
             status = kind(local, console.append).run()
-    except CompilerError as error:
-        console.append(f"{error.code}: {error}")
-        status = 1
     except Exception as error:
-        console.append(f"internal-error: {type(error).__name__}: {error}")
+        console.append(error_line(error))
         status = 1
     shown = status or "--show_operations" in argv
     return Result(status, "".join(f"{text}\n" for text in console) if shown else "")
