@@ -83,24 +83,24 @@ def ring_run(
     destination: Run,
     lines: RingLines,
 ) -> None:
-    """The words of one stream of tile `sender` to another of the tiles `readers`."""
-    count = source.words
-    length = -(-count // LINE_WORDS)
-    level = 0 if length > 1 else 1
-    consumer, producer = (
-        fifo(line, length) if length > 1 else one_line(line)
-        for line in (lines.consumer, lines.producer)
-    )
-    outer = ((1, 1), (length, 0)) if length > 1 else ((1, 1),)
+    """The words of one stream of tile `sender` to as many of the tiles `readers`."""
+    _receive(lowering, readers, destination, lines.consumer)
+    _send(lowering, sender, readers, source, lines.producer)
+
+
+def _receive(lowering: Lowering, readers: int, destination: Run, line: int) -> None:
+    """The readers' side: from the ring into a buffer at `line`, and into narrow memory."""
     sync = lowering.sync
+    length = _lines(destination)
     reader = (readers & -readers).bit_length() - 1
-    stored, loaded = source.nest(), destination.nest()
+    level, buffer = _line_buffer(line, length)
+    loaded = destination.nest()
     lowering.add(
         WideToNarrow(
             tiles=readers,
-            wide=consumer,
+            wide=buffer,
             narrow=loaded,
-            signal=0 if count > 1 else 1,
+            signal=0 if destination.words > 1 else 1,
             waits=(Wait(Flag.RING_READ_A, level, sync.on_tile(Flag.RING_READ_A, reader) + 1),),
             fill_level=len(loaded.levels),
         )
@@ -110,16 +110,27 @@ def ring_run(
         RingConsume(
             tiles=readers,
             ring=Ring.A,
-            wide=consumer,
+            wide=buffer,
             signal=level,
             wait=Wait(Flag.WIDE_TO_NARROW, level, drained, LINE_WORDS, True),
         )
     )
+    sync.advance(Flag.RING_READ_A, length, readers)
+    sync.advance(Flag.WIDE_TO_NARROW, destination.words, readers)
+
+
+def _send(lowering: Lowering, sender: int, readers: int, source: Run, line: int) -> None:
+    """The sender's side: narrow words into a buffer at `line`, and round the ring."""
+    sync = lowering.sync
+    length = _lines(source)
+    level, buffer = _line_buffer(line, length)
+    stored = source.nest()
+    outer = ((1, 1), (length, 0)) if length > 1 else ((1, 1),)
     filled = sync.on_tile(Flag.NARROW_TO_WIDE, sender) + 1
     lowering.add(
         RingProduce(
             tiles=1 << sender,
-            wide=Nest(lines.producer, outer, 1, 1, 1),
+            wide=Nest(line, outer, 1, 1, 1),
             signal_read=1,
             signal_sent=2,
             waits=(turn(lowering), Wait(Flag.NARROW_TO_WIDE, 1, filled)),
@@ -131,16 +142,24 @@ def ring_run(
         NarrowToWide(
             tiles=1 << sender,
             narrow=stored,
-            wide=producer,
+            wide=buffer,
             signal=level,
             waits=(Wait(Flag.RING_WRITE, level, sent - 1, 1, True),),
             fill_level=len(stored.levels),
         )
     )
-    sync.advance(Flag.RING_READ_A, length, readers)
-    sync.advance(Flag.WIDE_TO_NARROW, count, readers)
     sync.advance(Flag.NARROW_TO_WIDE, length, 1 << sender)
     sync.advance(Flag.RING_WRITE, length, 1 << sender)
+
+
+def _lines(run: Run) -> int:
+    """Ring lines that the words of a stream take."""
+    return -(-run.words // LINE_WORDS)
+
+
+def _line_buffer(line: int, length: int) -> tuple[int, Nest]:
+    """Loop level of a line, and the buffer that `length` lines pass through."""
+    return (0, fifo(line, length)) if length > 1 else (1, one_line(line))
 
 
 def turn(lowering: Lowering) -> Wait:
