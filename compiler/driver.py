@@ -244,7 +244,13 @@ def compile_package(
         program.parameters,
         token=token if caching or model.shares_chip else 0,
         stands_alone=caching is None,
-        border=border_layers(graph, subset.inputs(graph), subset.outputs(graph), plan.output_parts),
+        border=border_layers(
+            graph,
+            subset.inputs(graph),
+            subset.outputs(graph),
+            plan.output_parts,
+            plan.joined,
+        ),
         activation_names=activation_names(graph, program.activations),
         scratch_bytes=plan.scratch_bytes,
     )

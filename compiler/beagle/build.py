@@ -12,11 +12,13 @@ from dataclasses import replace
 from ..errors import InternalError, OptionError
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph
+from ..frontend.joined_outputs import JoinedOutput
 from ..lowering.program import Program
 from ..release import RUNTIME_VERSIONS, Release
 from .dma_hints import dma_hints
 from .executable import Chunk, Executable, ExecutableType, Layer
 from .host_descriptors import descriptors
+from .joined_layers import joined_layer
 from .layers import VARIABLE_SUFFIX, input_layer, input_shape, output_layer
 from .link_fields import link_fields
 from .narrow_usage import used_narrow_bytes
@@ -40,20 +42,28 @@ def border_layers(
     inputs: Sequence[int],
     outputs: Sequence[int],
     passes: Mapping[int, int] | None = None,
+    joined: Sequence[JoinedOutput] = (),
 ) -> Border:
     """The layers of the partition with these border tensors (indices into `graph`).
 
     passes: tensor index -> spatial passes of an output, where there is more than one.
+    joined: outputs that leave in parts, each from a map of its own.
     Raises InternalError if a border tensor has no layer type (mapping must not allow it).
     """
     consumers = graph.consumers()
     tensors = graph.tensors
     count = passes or {}
+    parts = {output.tensor: output for output in joined}
     states = [index for index in inputs if tensors[index].is_variable]
     return Border(
         tuple(input_layer(tensors[i], input_shape(graph, i, consumers)) for i in inputs),
         (
-            *(output_layer(tensors[i], count.get(i, 1)) for i in outputs),
+            *(
+                joined_layer(tensors[i], parts[i])
+                if i in parts
+                else output_layer(tensors[i], count.get(i, 1))
+                for i in outputs
+            ),
             *(
                 replace(layer, name=layer.name + VARIABLE_SUFFIX)
                 for layer in (output_layer(tensors[i], count.get(i, 1)) for i in states)

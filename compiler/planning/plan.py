@@ -18,6 +18,7 @@ from dataclasses import field, replace
 
 from ..errors import InternalError
 from ..fast_dataclass import dataclass
+from ..frontend.joined_outputs import JoinedOutput
 from ..release import Release
 
 TILES = 16
@@ -139,6 +140,8 @@ class Plan:
     """The line with the 4x4 byte identity that several steps share (WIDE_LINES: none)."""
     passes: Mapping[int, int] = field(default_factory=dict)
     """How often a run executes the layers of segments that run in spatial passes."""
+    joined: tuple[JoinedOutput, ...] = ()
+    """Outputs whose parts leave as outputs of their own."""
 
     @property
     def capacity(self) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph, Operator
+from ..frontend.joined_outputs import split_outputs
 from ..frontend.padded_groups import pad_groups
 from ..release import RELEASE_16, Release
 from .builder import PlanBuilder
@@ -21,6 +22,7 @@ from .identity import NAME as IDENTITY
 from .identity import ImageIdentity, SharedIdentity
 from .map_layout import MapLayout
 from .narrow_memory import NarrowOverflow, allocate
+from .output_parts import in_place, refused
 from .pass_runs import Overflow, RunChooser, overflows
 from .passes import Run, plan_run
 from .plan import NARROW_WORDS, Plan, Segment
@@ -59,10 +61,22 @@ def plan_region(
     narrow_words: size of a tile's narrow memory (smaller for tests of spatial passes).
     Raises Refusal with the operator that cannot be planned.
     """
-    from ..beagle.parameters import pack_layer  # noqa: PLC0415 - numpy is imported late
-
     region = region or whole_graph(graph)
     graph = pad_groups(graph, frozenset(region.operators))
+    split = split_outputs(graph, region.operators, region.outputs)
+    if split is None:
+        return _plan_region(graph, region, release, narrow_words)
+    parts = Region(split.operators, region.inputs, split.outputs)
+    try:
+        plan = _plan_region(split.graph, parts, release, narrow_words)
+    except Refusal as error:
+        raise refused(error, split) from None
+    return in_place(plan, split)
+
+
+def _plan_region(graph: Graph, region: Region, release: Release, narrow_words: int) -> Plan:
+    from ..beagle.parameters import pack_layer  # noqa: PLC0415 - numpy is imported late
+
     order = schedule(graph, (graph.operators[index] for index in region.operators))
     flow = build_dataflow(graph, order.operators, region.inputs, region.outputs)
     mapped = frozenset(region.operators)

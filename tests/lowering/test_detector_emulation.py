@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from compiler.frontend.joined_outputs import split_outputs
 from compiler.frontend.padded_groups import pad_groups
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.planning.map_moves import MapMoveStep
+from compiler.planning.planner import plan_region
 from compiler.planning.pointwise import PointwiseStep
 from tests.model_builder import ModelBuilder
 
@@ -63,3 +65,35 @@ def test_groups_are_filled_up(kind):
     quantization = padded.tensor(after.inputs[1]).quantization
     assert len(quantization.scales) in (1, 8)
     assert (new[[3, 7]] == quantization.zero_points[0]).all()
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+@pytest.mark.parametrize("limit", [0, 200])
+def test_outputs_in_parts(kind, limit, monkeypatch):
+    monkeypatch.setattr("compiler.frontend.joined_outputs.LONGEST_LINE", limit)
+    builder = detector(kind, 21, (7, 4), (3, 2))
+    graph = read_model_bytes(builder.build(), "test")
+    plan = plan_region(graph)
+    assert [output.tensor for output in plan.joined] == list(graph.outputs)[
+        0 if limit == 0 else 1 :
+    ]
+    assert all(op < len(graph.operators) for step in plan.steps for op in step.ops)
+    check(builder)
+
+
+def test_short_outputs_leave_as_a_whole():
+    graph = read_model_bytes(detector("int8", 21, (7, 4), (3, 2)).build(), "test")
+    operators = range(len(graph.operators))
+    assert split_outputs(graph, operators, graph.outputs) is None
+    assert not plan_region(graph).joined
+
+
+def test_an_output_that_is_read_is_one_piece(monkeypatch):
+    monkeypatch.setattr("compiler.frontend.joined_outputs.LONGEST_LINE", 0)
+    builder = ModelBuilder("int8", seed=5).input("x", (1, 4, 4, 4)).conv2d(8, 1)
+    maps = [builder.last, builder.max_pool_2d(1).last]
+    lines = [builder.reshape((1, 16, 8), source=map_).last for map_ in maps]
+    joined = builder.concatenation(*lines, axis=1).last
+    builder = builder.output(joined, builder.relu(source=joined).last)
+    graph = read_model_bytes(builder.build(), "test")
+    assert split_outputs(graph, range(len(graph.operators)), graph.outputs) is None
