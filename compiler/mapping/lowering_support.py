@@ -20,7 +20,6 @@ from .constraints.base import (
     constraint,
     innermost,
     is_vector,
-    operand,
     result,
 )
 from .lstm_limits import (
@@ -34,12 +33,10 @@ from .lstm_limits import (
 )
 from .map_limits import (
     doubled_or_same,
-    map_or_vector,
-    maps_of_several_pixels,
+    maps_of_one_picture,
     nothing_spread,
     picture_from_host,
     requantised_on_a_map,
-    vector_on_chip,
 )
 from .movement_limits import (
     LONGEST,
@@ -97,24 +94,6 @@ def lowering_exists(graph: Graph, op: Operator, _context: Context) -> Violation 
     if op.name in LOWERINGS:
         return None
     return Violation(op.name, hint="It runs on the CPU; the model stays correct.")
-
-
-@constraint()
-def image_filter(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """On a map of one pixel only a 1x1 filter is lowered."""
-    weights = operand(graph, op, 1)
-    if weights is None or not is_vector(_source(graph, op).shape):
-        return None
-    return Violation(weights.shape[1:3], "1x1") if weights.shape[1:3] != (1, 1) else None
-
-
-@constraint()
-def pixel_on_chip(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """On a map of one pixel the operator is lowered if its input is the result of another
-    mapped operator."""
-    if not context.reads_host or not is_vector(_source(graph, op).shape):
-        return None
-    return Violation("an input of the mapped part", tensor=_source(graph, op).name)
 
 
 @constraint()
@@ -195,19 +174,19 @@ def same_real_values(graph: Graph, op: Operator, _context: Context) -> Violation
 _SUM = Lowering(
     Evidence.VENDOR_BYTES,
     "movenet_single_pose_lightning_ptq, deeplabv3_mnv2_dm05_pascal_quant",
-    (maps_of_several_pixels, nothing_spread),
+    (maps_of_one_picture, nothing_spread),
     (picture_from_host,),
 )
-_CLAMP = Lowering(Evidence.EMULATOR, "", (maps_of_several_pixels,), (picture_from_host,))
+_CLAMP = Lowering(Evidence.EMULATOR, "", (maps_of_one_picture,), (picture_from_host,))
 _MOVE = Lowering(Evidence.EMULATOR, "", (whole_words, same_units), (picture_from_host,))
-_CONVOLUTION = (image_filter, vector_in_blocks)
+_CONVOLUTION = (vector_in_blocks,)
 
 LOWERINGS: dict[str, Lowering] = {
     "ADD": _SUM,
     "AVERAGE_POOL_2D": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_p4, looming_64x64_3x3",
-        (several_pixels,),
+        (),
         (picture_from_host,),
     ),
     "CONCATENATION": Lowering(
@@ -220,12 +199,12 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, conv2d_12x128x128_to_128_k3_s1_same",
         _CONVOLUTION,
-        (pixel_on_chip, whole_words_from_host),
+        (whole_words_from_host,),
     ),
     "DEPTHWISE_CONV_2D": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_7k_4o_2s",
-        (several_pixels, depth_multiplier_one),
+        (depth_multiplier_one,),
         (whole_words_from_host,),
     ),
     "FULLY_CONNECTED": Lowering(
@@ -237,8 +216,8 @@ LOWERINGS: dict[str, Lowering] = {
     "LOGISTIC": Lowering(
         Evidence.VENDOR_BYTES,
         "yamnet_spectra_in, movenet_single_pose_lightning_ptq",
-        (map_or_vector,),
-        (vector_on_chip, picture_from_host),
+        (maps_of_one_picture,),
+        (picture_from_host,),
     ),
     "MEAN": Lowering(
         Evidence.VENDOR_BYTES,
@@ -246,13 +225,11 @@ LOWERINGS: dict[str, Lowering] = {
         (several_pixels, rows_or_columns),
         (picture_from_host,),
     ),
-    "MAX_POOL_2D": Lowering(
-        Evidence.EMULATOR, "", (several_pixels, same_real_values), (picture_from_host,)
-    ),
+    "MAX_POOL_2D": Lowering(Evidence.EMULATOR, "", (same_real_values,), (picture_from_host,)),
     "MUL": Lowering(
         Evidence.VENDOR_BYTES,
         "looming_64x64_3x3, movenet_single_pose_lightning_ptq",
-        (maps_of_several_pixels, nothing_spread),
+        (maps_of_one_picture, nothing_spread),
         (picture_from_host,),
     ),
     "PACK": _MOVE,
@@ -287,7 +264,7 @@ LOWERINGS: dict[str, Lowering] = {
     "RESIZE_BILINEAR": Lowering(
         Evidence.VENDOR_BYTES,
         "movenet_single_pose_lightning_ptq",
-        (maps_of_several_pixels, doubled_or_same),
+        (maps_of_one_picture, doubled_or_same),
         (picture_from_host,),
     ),
     "SLICE": _MOVE,

@@ -11,7 +11,6 @@ from .constraints.base import (
     activations,
     constraint,
     innermost,
-    is_vector,
     operand,
     option,
     result,
@@ -25,10 +24,10 @@ TILE_ROWS = 4
 
 
 @constraint()
-def maps_of_several_pixels(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """The operator is lowered on maps of one picture and more than one pixel."""
+def maps_of_one_picture(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """The operator is lowered on maps of one picture."""
     for tensor in activations(graph, op):
-        if picture(tensor.shape) is None or is_vector(tensor.shape):
+        if picture(tensor.shape) is None:
             return Violation(tensor.shape, tensor=tensor.name)
     return None
 
@@ -62,30 +61,11 @@ def _as_large(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 
 
 @constraint()
-def map_or_vector(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """The operator is lowered on vectors, and on maps of four dimensions and more than one
-    pixel."""
-    if is_vector(result(graph, op).shape):
-        return None
-    return maps_of_several_pixels.check(graph, op, context)
-
-
-@constraint()
-def vector_on_chip(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """A vector must be the result of another mapped operator."""
-    source = activation_inputs(graph, op)[0]
-    if not context.reads_host or not is_vector(source.shape):
-        return None
-    return Violation("an input of the mapped part", tensor=source.name)
-
-
-@constraint()
 def requantised_on_a_map(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """A QUANTIZE that changes values is lowered on maps of four dimensions and more than one
-    pixel."""
+    """A QUANTIZE that changes values is lowered on maps of one picture."""
     if keeps_values(graph, op):
         return None
-    return maps_of_several_pixels.check(graph, op, context)
+    return maps_of_one_picture.check(graph, op, context)
 
 
 @constraint()

@@ -30,7 +30,7 @@ Packer = Callable[[Operator], tuple[Segment, ...]]
 
 class PlanBuilder:
     """layouts: source tensor -> where it lives (a MapLayout, or the layout type of another
-    family); set by whoever produces the tensor, read by its consumers and by the outputs.
+    family); recorded by whoever produces the tensor, read by its consumers and by the outputs.
     sliced: operators that run in spatial passes, and so do not read whole maps. taken: wide
     lines that outlive a step between spatial passes; sent: outputs that went to the host in
     parts (docs/format/passes.md). place: number of the operator that is being planned. later:
@@ -100,6 +100,11 @@ class PlanBuilder:
             return self.keep(name)
         return self.scratch(name, words, rank=rank)
 
+    def record(self, tensor: int, layout: object) -> None:
+        """Where a tensor (a source) lives that the current step writes."""
+        self.layouts[tensor] = layout
+        self._births.setdefault(tensor, self.now)
+
     def joint_part(self, tensor: int) -> JointPart | None:
         """The tensor's (a source's) place in a joint map that its writer fills."""
         return written_in_place(self, tensor)
@@ -109,11 +114,24 @@ class PlanBuilder:
         current step writes."""
         self._births[tensor] = self.now
         self._names[tensor] = buffer
+        self.gathered = {key: name for key, name in self.gathered.items() if key[0] != buffer}
         return self.keep(buffer)
 
     def consume(self, tensor: int) -> str:
         """Name of the buffer of a tensor that the current step reads: it lives until now."""
         return self.keep(self._name(self.dataflow.source(tensor)))
+
+    def show_as(self, tensor: int, layout: object, buffer: str) -> tuple[object, str]:
+        """Let a tensor (a source) be seen elsewhere and in another form until the next call,
+        with the halo of a map not filled; returns how it was seen."""
+        shown = self.layouts[tensor], self._name(tensor)
+        self.layouts[tensor], self._names[tensor] = layout, buffer
+        self._exchanged.discard(tensor)
+        return shown
+
+    def owns(self, tensor: int, buffer: str) -> bool:
+        """Whether a buffer is a tensor's (a source's) own, which nothing else lies in."""
+        return buffer == self._name(tensor)
 
     def birth(self, tensor: int) -> int:
         """The step that wrote a tensor (a source)."""
@@ -215,7 +233,7 @@ class PlanBuilder:
             if len(shape) == 4 and shape[0] == 1:
                 return shape[1], shape[2], shape[3]
         size = picture(self.graph.tensor(tensor).shape)
-        if size is not None and size[:2] != (1, 1):
+        if size is not None:
             return size
         raise Refusal(
             None, f"tensor '{self.graph.tensor(tensor).name}' is not a map of one picture"
@@ -234,12 +252,11 @@ class PlanBuilder:
             joint = self.layouts.get(part.joint)
             if not isinstance(joint, MapLayout):
                 joint = self.lay_out_map(part.joint)
-            self.layouts[tensor] = place = replace(
-                joint, channel_words=part.words, channel_offset=part.offset
-            )
+            place = replace(joint, channel_words=part.words, channel_offset=part.offset)
+            self.record(tensor, place)
             return place
         rows, columns = self.extent(tensor)
-        needs = [need for op in self._shaping(tensor) if (need := self._need(op, tensor))]
+        needs = [need for op in self._shaping(tensor) if (need := self.need(op, tensor))]
         channels = self.map_shape(tensor)[2]
         layout = MapLayout(
             map_axis(*rows, [need.rows for need in needs]),
@@ -248,14 +265,14 @@ class PlanBuilder:
             channel_words=-(-channels // 4),
             behind=max((need.behind for need in needs), default=0),
         )
-        self.layouts[tensor] = layout
+        self.record(tensor, layout)
         return layout
 
     def needs_beyond(self, tensor: int, op: Operator) -> bool:
         """Whether readers of a map (a source) other than `op` read pixels of other tiles."""
         rows, columns = self.extent(tensor)
         others = [other for other in self._shaping(tensor) if other.index != op.index]
-        needs = [need for other in others if (need := self._need(other, tensor))]
+        needs = [need for other in others if (need := self.need(other, tensor))]
         axes = (
             map_axis(*rows, [need.rows for need in needs]),
             map_axis(*columns, [need.columns for need in needs]),
@@ -266,7 +283,7 @@ class PlanBuilder:
         """The readers that read the tensor's map as it is."""
         return (op for op in self.dataflow.readers(tensor) if op.index not in self.sliced)
 
-    def _need(self, op: Operator, tensor: int) -> MapNeed | None:
+    def need(self, op: Operator, tensor: int) -> MapNeed | None:
         """What the first family that takes such an operator needs of the tensor."""
         for family in self.families:
             need = op.name in family.operators and family.needs(self, op, tensor)

@@ -73,7 +73,7 @@ def _row(planner: PlanBuilder, op: Operator, source: int) -> Operand:
     layout = planner.map_layout(op, source)
     words = layout.height * layout.width
     row = map_layout(1, words, 1, ())
-    planner.layouts[op.outputs[0]] = row
+    planner.record(op.outputs[0], row)
     buffer = planner.scratch(f"{op.index} row", row.words, rank=0)
     collected = planner.scratch(f"{op.index} collected", words)
     step = collect_map(planner, op, layout, collected)
@@ -98,7 +98,7 @@ def is_row_already(planner: PlanBuilder, op: Operator) -> bool:
 def plan_row(planner: PlanBuilder, op: Operator) -> None:
     """Nothing moves."""
     source = planner.dataflow.source(op.inputs[0])
-    planner.layouts[op.outputs[0]] = planner.layouts[source]
+    planner.record(op.outputs[0], planner.layouts[source])
     planner.take_over(op.outputs[0], planner.consume(source))
 
 

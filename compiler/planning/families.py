@@ -22,12 +22,14 @@ from .pooling import GLOBAL_POOL, LOCAL_POOL
 from .reshape import RESHAPE
 from .resize import RESIZE
 from .sequence import SEQUENCE_RENAME, SEQUENCE_STEP
+from .single_pixel import SINGLE_PIXEL
 from .softmax import SOFTMAX
 from .vector_concatenation import VECTOR_CONCATENATION
 from .vector_io import VECTOR_INPUT, VECTOR_OUTPUT
 from .window_pool import WINDOW_POOL
 
 FAMILIES: tuple[Family, ...] = (
+    SINGLE_PIXEL,
     FULLY_CONNECTED,
     CONVOLUTION,
     GLOBAL_POOL,

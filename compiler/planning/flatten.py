@@ -86,7 +86,7 @@ def _plan_dense(planner: PlanBuilder, op: Operator, layout: MapLayout) -> None:
     tensor = planner.dataflow.source(op.outputs[0])
     collected = planner.produce(tensor, words)
     planner.add(collect_map(planner, op, layout, collected))
-    planner.layouts[tensor] = VectorLayout(Blocks(words, words), collected)
+    planner.record(tensor, VectorLayout(Blocks(words, words), collected))
 
 
 def _plan_few(planner: PlanBuilder, op: Operator, layout: MapLayout) -> None:
@@ -207,7 +207,7 @@ def _add_spread(
         planner.add(replace(step, vector=vector, output=layout.buffer, blocks=blocks))
         return
     vector = planner.produce(tensor, count * packed)
-    planner.layouts[tensor] = VectorLayout(Blocks(words, words), vector)
+    planner.record(tensor, VectorLayout(Blocks(words, words), vector))
     planner.add(replace(step, vector=vector))
 
 

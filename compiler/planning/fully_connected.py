@@ -152,7 +152,7 @@ def _with_output(
     source = planner.dataflow.source(op.outputs[0])
     joint = joint_place(planner, source)
     if joint is not None:
-        planner.layouts[source] = joint.layout(step.blocks)
+        planner.record(source, joint.layout(step.blocks))
         return replace(
             step, output=joint.buffer, output_offset=joint.offset, joint_words=joint.words
         )

@@ -43,7 +43,7 @@ def plan_gathered_pool(planner: PlanBuilder, op: Operator) -> None:
     share = _share(op, layout, min(BLOCK_WORDS, blocks.words))
     tensor = planner.dataflow.source(op.outputs[0])
     output = planner.produce(tensor, blocks.size(0))
-    planner.layouts[tensor] = VectorLayout(blocks, output)
+    planner.record(tensor, VectorLayout(blocks, output))
     room = (layout.height * layout.width + PLANE_PIXELS - 1) * share
     for first in range(0, blocks.block, share):
         counts = {

@@ -53,7 +53,7 @@ def plan_logistic(planner: PlanBuilder, op: Operator) -> None:
     if layout.blocks.block != BLOCK_WORDS or not is_private(planner, op):
         raise Refusal(op.index, "LOGISTIC works in place, on a vector nothing else reads")
     line, scratch = _identity(planner, op)
-    planner.layouts[planner.dataflow.source(op.outputs[0])] = layout
+    planner.record(planner.dataflow.source(op.outputs[0]), layout)
     planner.add(
         LogisticStep(
             ops=(op.index,),

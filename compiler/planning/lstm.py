@@ -196,7 +196,7 @@ def _lay_out_output(planner: PlanBuilder, op: Operator, words: int) -> str:
     behind the last."""
     source = planner.dataflow.source(op.outputs[0])
     buffer = planner.produce(source, words + 1)
-    planner.layouts[source] = VectorLayout(Blocks(words, words), buffer)
+    planner.record(source, VectorLayout(Blocks(words, words), buffer))
     return buffer
 
 
@@ -260,7 +260,7 @@ def _add_input(planner: PlanBuilder, tensor: int, size: int, blocks: Blocks) -> 
     fifo_line = WIDE_LINES - 2 * slot_lines
     words = max(blocks.block, min(blocks.words, SLOT_WORDS))
     buffer = planner.produce(tensor, words)
-    planner.layouts[tensor] = VectorLayout(blocks, buffer, from_host=True)
+    planner.record(tensor, VectorLayout(blocks, buffer, from_host=True))
     planner.add(
         BlockInputStep(
             border=tensor,

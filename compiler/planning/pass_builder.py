@@ -67,7 +67,7 @@ class PassBuilder(PlanBuilder):
         rows, columns = extent
         words = -(-self.map_shape(tensor)[2] // 4)
         layout = MapLayout(map_axis(*rows, ()), map_axis(*columns, ()), words, words)
-        self.layouts[tensor] = layout
+        self.record(tensor, layout)
         return layout
 
     def look_back(self, operators: Sequence[Operator], result: Extent) -> None:
@@ -76,7 +76,7 @@ class PassBuilder(PlanBuilder):
         self.extents = {self.edge: result}
         for op in reversed(operators):
             for tensor in self.dataflow.activations(op):
-                need = self._need(op, tensor)
+                need = self.need(op, tensor)
                 if need is None or not (any(need.rows) and any(need.columns)):
                     raise Refusal(op.index, f"{op.name} does not run on a part of its map")
                 height, width, _ = self.map_shape(tensor)

@@ -204,7 +204,7 @@ def plan_global_pool(planner: PlanBuilder, op: Operator) -> None:
         fenced=op.name == "MEAN",
         lowest_line=lines.plane,
     )
-    planner.layouts[source] = VectorLayout(blocks, step.output)
+    planner.record(source, VectorLayout(blocks, step.output))
     planner.add(step)
 
 

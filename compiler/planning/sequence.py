@@ -51,7 +51,7 @@ def _take(planner: PlanBuilder, op: Operator, layout: VectorLayout) -> None:
         buffer = planner.produce(tensor, layout.blocks.block)
         planner.add(copy_step(op, layout, layout.blocks, buffer))
         layout = VectorLayout(layout.blocks, buffer)
-    planner.layouts[tensor] = layout
+    planner.record(tensor, layout)
 
 
 SEQUENCE_RENAME = Family(

@@ -113,7 +113,7 @@ def plan_softmax(planner: PlanBuilder, op: Operator) -> None:
         from_host=layout.from_host,
         lowest_line=LOWEST_LINE if has_tables(elements) else IDENTITY_LINE - _DEEPEST,
     )
-    planner.layouts[planner.dataflow.source(op.outputs[0])] = places.layout
+    planner.record(planner.dataflow.source(op.outputs[0]), places.layout)
     planner.add(step)
 
 

@@ -79,7 +79,7 @@ def produce_vector(planner: PlanBuilder, source: int, blocks: Blocks) -> VectorL
     else:
         buffer = planner.produce(source, blocks.size(0))
         layout = VectorLayout(blocks, buffer)
-    planner.layouts[source] = layout
+    planner.record(source, layout)
     return layout
 
 

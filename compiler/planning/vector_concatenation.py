@@ -51,7 +51,7 @@ def plan_vector_concatenation(planner: PlanBuilder, op: Operator) -> None:
     words, lengths = sum(part_words(planner, op)), _lengths(planner, op)
     layout = _parts(planner, op, words)
     if _whole_words(planner, op):
-        planner.layouts[source] = layout
+        planner.record(source, layout)
         return
     tiles = Blocks(-(-sum(lengths) // WORD_CHANNELS)).mask
     vector = add_gather(planner, op, layout, tiles, WIDE_LINES)

@@ -67,7 +67,7 @@ def plan_vector_input(planner: PlanBuilder, tensor: int) -> None:
     else:
         layout = area
         fifo_line = first_gather_lines(slot_lines)["fifo"]
-    planner.layouts[source] = layout
+    planner.record(source, layout)
     planner.add(
         VectorInputStep(
             border=tensor,

@@ -148,9 +148,8 @@ def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
     tensor = planner.dataflow.source(op.outputs[0])
     buffer = planner.produce(tensor, output.words)
     if (output.height, output.width) == (1, 1):
-        planner.layouts[tensor] = VectorLayout(
-            Blocks(output.channel_words, output.channel_words), buffer, output.channel_offset
-        )
+        blocks = Blocks(output.channel_words, output.channel_words)
+        planner.record(tensor, VectorLayout(blocks, buffer, output.channel_offset))
     planner.add(
         WindowPoolStep(
             ops=(op.index,),
