@@ -98,6 +98,13 @@ class ShapeLayers(GraphBuilder):
         target = self._numbers(list(shape), "shape")
         return self._same("RESHAPE", [value, target], shape, {"new_shape": list(shape)})
 
+    def expand_dims(self, axis: int, *, source: Value | None = None) -> Self:
+        """EXPAND_DIMS: a dimension of 1 in front of `axis` of the result."""
+        value = self._pick(source)
+        shape = list(value.shape)
+        shape.insert(axis if axis >= 0 else len(shape) + 1 + axis, 1)
+        return self._same("EXPAND_DIMS", [value, self._numbers(axis, "axis")], shape, version=1)
+
     def pad(self, pads: Sequence[tuple[int, int]], *, source: Value | None = None) -> Self:
         """PAD by (before, after) of every dimension."""
         value = self._pick(source)

@@ -207,6 +207,7 @@ LOWERINGS: dict[str, Lowering] = {
         (depth_multiplier_one,),
         (whole_words_from_host,),
     ),
+    "EXPAND_DIMS": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),
     "FULLY_CONNECTED": Lowering(
         Evidence.VENDOR_BYTES,
         "dense_256, dense_1024",

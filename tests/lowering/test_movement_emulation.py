@@ -169,3 +169,9 @@ def test_pools_of_the_host_input_and_into_haloed_maps():
 
 def test_a_mean_of_more_channels_than_the_tiles_have_lanes():
     check(picture(5, 4, 1100).mean().fully_connected(6))
+
+
+def test_dimensions_of_one():
+    check(vector(64).fully_connected(40).expand_dims(1).expand_dims(1).relu())
+    check(picture(3, 5, 8).expand_dims(0).reshape((1, 3, 5, 8)).conv2d(4, 3))
+    check(picture(6, 4, 4).reshape((24, 4)).expand_dims(1))

@@ -106,6 +106,7 @@ GOOD = {
     "pad": one_operator("PAD", [IMAGE, [[0, 0], [1, 1], [1, 1], [0, 0]]], (1, 10, 10, 4)),
     "reshape": one_operator("RESHAPE", [IMAGE, [1, 256]], (1, 256)),
     "squeeze": one_operator("SQUEEZE", [(1, 1, 1, 8)], (1, 8)),
+    "expand dims": one_operator("EXPAND_DIMS", [(1, 8), [1]], (1, 1, 8)),
     "concatenation": one_operator("CONCATENATION", [IMAGE, IMAGE], (1, 8, 8, 8), axis=3),
     "zero concatenation": _concatenation([3]),
     "split of one": one_operator("SPLIT", [[0], IMAGE], IMAGE),

@@ -49,7 +49,13 @@ OPERATORS: dict[str, OperatorRule] = {
     "DEPTHWISE_CONV_2D": _rule(
         operands(2, 3), _WEIGHTS, same_type(0), *convolution.DEPTHWISE, version=6
     ),
-    "EXPAND_DIMS": _rule(operands(2), constant_parameters({1: "the axis"}), same_type(0), since=13),
+    "EXPAND_DIMS": _rule(
+        operands(2),
+        constant_parameters({1: "the axis"}),
+        same_type(0),
+        data_movement.same_size,
+        since=13,
+    ),
     "FULLY_CONNECTED": _rule(
         operands(2, 3), _WEIGHTS, same_type(0), *dense.FULLY_CONNECTED, version=9
     ),
