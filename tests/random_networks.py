@@ -49,7 +49,7 @@ class RandomMaps:
         return self.random.choice(values)
 
     def input(self, name: str) -> None:
-        shape = (1, self.choose(_SIZES), self.choose(_SIZES), self.choose([1, 2, 3, 4, 8]))
+        shape = (1, self.choose(_SIZES), self.choose(_SIZES), self.choose([1, 2, 3, 4, 5, 8, 14]))
         self.maps.append(self.builder.input(name, shape).last)
 
     def pick(self) -> Value:

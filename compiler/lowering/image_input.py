@@ -76,8 +76,10 @@ def lower_image_input(lowering: Lowering, step: ImageInputStep) -> None:
 
 def _write_identity(lowering: Lowering, step: ImageInputStep) -> None:
     """The 4x4 identity matrix (word i has its byte i set), behind it, for gathering by
-    channel, a line of zeros."""
-    base = lowering.address(step.identity_buffer)
+    channel, a line of zeros. Pixels of several words have a line a word, and the matrix stands
+    that word's lanes further on: it is read with ever more zeros in front of it."""
+    extra = IDENTITY_WORDS * (step.pixel_words - 1) if step.by_channel else 0
+    base = lowering.address(step.identity_buffer) + extra
 
     def fill(address: int, count: int, value: int, signal: int | None = None) -> None:
         lowering.add(
@@ -94,14 +96,10 @@ def _write_identity(lowering: Lowering, step: ImageInputStep) -> None:
         fill(base + i, 1, 1 << 8 * i, 1 if last else None)
     if step.by_channel:
         fill(base + IDENTITY_WORDS, LINE_WORDS, 0)
+        if extra:
+            fill(base - extra, extra, 0)
         lowering.program.idle()
-        lowering.add(
-            NarrowToWide(
-                narrow=words(base, IDENTITY_WORDS + LINE_WORDS),
-                wide=stream(step.identity_line, (2, 1)),
-                fill_level=1,
-            )
-        )
+        _pack_lines(lowering, step, base)
     else:
         lowering.add(
             NarrowToWide(
@@ -113,6 +111,28 @@ def _write_identity(lowering: Lowering, step: ImageInputStep) -> None:
             )
         )
     lowering.fence_unit(Unit.NARROW_TO_WIDE)
+
+
+def _pack_lines(lowering: Lowering, step: ImageInputStep, base: int) -> None:
+    """The matrix at word `base` to the lines by which pixels are gathered: in line g it stands
+    in lanes 4 g to 4 g + 3, so byte plane i of line g sends channel 4 g + i there."""
+    if step.pixel_words == 1:
+        lowering.add(
+            NarrowToWide(
+                narrow=words(base, IDENTITY_WORDS + LINE_WORDS),
+                wide=stream(step.identity_line, (2, 1)),
+                fill_level=1,
+            )
+        )
+        return
+    for line in range(step.pixel_words):
+        lowering.add(
+            NarrowToWide(
+                narrow=words(base - IDENTITY_WORDS * line, LINE_WORDS),
+                wide=words(step.identity_line + line, 1),
+                fill_level=1,
+            )
+        )
 
 
 def _add_copies(lowering: Lowering, step: ImageInputStep, *, last: bool) -> None:
@@ -163,7 +183,7 @@ def _copy(
     )
     line = lowering.plan.identity_line if step.identity_line < 0 else step.identity_line
     place = _gather if step.by_channel else _copy_words
-    return copying(place(op, step, interior, rows, line))
+    return place(copying(op), step, interior, rows, line)
 
 
 def _copy_words(
@@ -196,9 +216,9 @@ def _copy_words(
 def _gather(
     op: TensorOp, step: ImageInputStep, interior: Interior, rows: _Rows, line: int
 ) -> TensorOp:
-    """Pixels of fewer than four bytes: byte c times row c of the identity, summed into one
-    word a pixel."""
-    channels, columns = step.channels, interior.columns
+    """Pixels of no whole words: byte c times row c of the identity, summed into the words of a
+    pixel."""
+    channels, columns, pixel = step.channels, interior.columns, step.pixel_words
     count = rows.rows * rows.groups
     again = ((count, 0),) if count > 1 else ()
     return replace(
@@ -218,8 +238,8 @@ def _gather(
         ),
         narrow_out=stream(
             rows.target,
-            (1, 1),
-            (columns, 1),
+            (pixel, 1),
+            (columns, pixel),
             (rows.rows, interior.row_words),
             *rows.again(rows.rows * interior.row_words),
             (1, interior.map_words),
@@ -231,6 +251,8 @@ def _gather(
         reduced=1,
         raw=1,
         byte_slices=BYTE_SLICES,
+        lanes=WORD_BYTES * pixel - 1,
+        last_lanes=WORD_BYTES * pixel - 1,
     )
 
 

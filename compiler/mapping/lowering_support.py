@@ -112,17 +112,6 @@ def depth_multiplier_one(graph: Graph, op: Operator, _context: Context) -> Viola
 
 
 @constraint()
-def whole_words_from_host(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """A convolution that reads the model's input is lowered for 1 to 4 channels or a multiple
-    of 4."""
-    source = _source(graph, op)
-    channels = innermost(source.shape)[2]
-    if context.reads_host and channels > WORD and channels % WORD:
-        return Violation(f"{channels} channels", "1 to 4 or a multiple of 4", source.name)
-    return None
-
-
-@constraint()
 def vector_input(graph: Graph, op: Operator, _context: Context) -> Violation | None:
     """The operator is lowered for a one-dimensional input."""
     source = _source(graph, op)
@@ -199,13 +188,13 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, conv2d_12x128x128_to_128_k3_s1_same",
         _CONVOLUTION,
-        (whole_words_from_host,),
+        (picture_from_host,),
     ),
     "DEPTHWISE_CONV_2D": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_7k_4o_2s",
         (depth_multiplier_one,),
-        (whole_words_from_host,),
+        (picture_from_host,),
     ),
     "EXPAND_DIMS": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),
     "FULLY_CONNECTED": Lowering(

@@ -11,6 +11,7 @@ from .constraints.base import (
     activations,
     constraint,
     innermost,
+    is_vector,
     operand,
     option,
     result,
@@ -19,6 +20,8 @@ from .program_parts import keeps_values
 
 WORD = 4
 """Bytes of a narrow word."""
+GATHERED = 64
+"""Channels of the largest picture from the host whose pixels are no whole words."""
 TILE_ROWS = 4
 """Tile rows and tile columns: each needs a pixel of its own."""
 
@@ -87,12 +90,13 @@ def doubled_or_same(graph: Graph, op: Operator, _context: Context) -> Violation 
 
 @constraint()
 def picture_from_host(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """An operator that reads the model's input is lowered for 1 to 4 channels or a multiple of
-    4."""
+    """An operator that reads the model's input is lowered for 1 to 64 channels or a multiple of
+    4: more lanes than a wide line has cannot gather the bytes of a pixel that is no whole
+    words."""
     if not context.reads_host:
         return None
     for source in activation_inputs(graph, op):
         channels = innermost(source.shape)[2]
-        if channels > WORD and channels % WORD:
-            return Violation(f"{channels} channels", "1 to 4 or a multiple of 4", source.name)
+        if not is_vector(source.shape) and channels > GATHERED and channels % WORD:
+            return Violation(f"{channels} channels", "1 to 64 or a multiple of 4", source.name)
     return None

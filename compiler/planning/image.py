@@ -30,6 +30,8 @@ WORD_BYTES = 4
 MIN_SLOT_WORDS = LINE_BYTES // WORD_BYTES
 IDENTITY_WORDS = 4
 """Four words whose bytes are the 4x4 identity matrix."""
+MOST_GATHERED = 64
+"""Channels of the largest pixel that is gathered byte by byte: the lanes of a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ class Interior:
 class ImageInputStep(Step):
     """One picture, `row_bytes` bytes a row; `group_rows`: rows that together are whole words,
     `slot_words`: words of a staging slot (two of them), each for a group; `chunk_lines`: wide
-    lines that one row takes; `by_channel`: pixels are fewer than four bytes and are gathered
-    byte by byte. `size` bytes are sent, those from `host_offset` of the picture on.
+    lines that one row takes; `by_channel`: pixels are no whole words and are gathered byte by
+    byte. `size` bytes are sent, those from `host_offset` of the picture on.
     `identity_buffer`: '' if the identity matrix is there from a step before; `identity_line`: -1
     for the program's own. `stored`: the bytes, if they are parameters and no picture."""
 
@@ -104,6 +106,11 @@ class ImageInputStep(Step):
     scatters: tuple[Scatter, ...]
     interiors: tuple[Interior, ...]
     stored: bytes = b""
+
+    @property
+    def pixel_words(self) -> int:
+        """Words of a pixel on the chip."""
+        return -(-self.channels // WORD_BYTES)
 
     @property
     def group_words(self) -> int:
@@ -182,7 +189,7 @@ def input_step(
     `image_step`."""
     channels = source.channels
     row_bytes = layout.width * channels
-    group = WORD_BYTES // gcd(WORD_BYTES, row_bytes)
+    group = _group_rows(layout, source.feeds, row_bytes, channels)
     slot = max(MIN_SLOT_WORDS, group * row_bytes // WORD_BYTES)
     chunk = -(-row_bytes // LINE_BYTES)
     lines = _lines(planner, source, max(2 * chunk, 2), keep=keep)
@@ -222,7 +229,8 @@ class _Lines:
 
 
 def _identity_lines(channels: int) -> int:
-    return 2 if channels % WORD_BYTES else 1
+    """Gathering takes a line for every four channels, at least two."""
+    return max(-(-channels // WORD_BYTES), 2) if channels % WORD_BYTES else 1
 
 
 def _lines(planner: PlanBuilder, source: InputSource, fifo: int, *, keep: bool) -> _Lines:
@@ -238,27 +246,52 @@ def _lines(planner: PlanBuilder, source: InputSource, fifo: int, *, keep: bool) 
         return _Lines(line, planner.block_line(fifo))
     image.there = by_channel
     if by_channel and image.uses:
-        image.line = planner.block_line(_identity_lines(source.channels))
-        planner.taken[image.NAME] = (image.line, image.line + 2)
+        lines = _identity_lines(source.channels)
+        image.line = planner.block_line(lines)
+        planner.taken[image.NAME] = (image.line, image.line + lines)
         return _Lines(image.line, planner.block_line(fifo))
     sizes = {"identity": _identity_lines(source.channels), "fifo": fifo}
-    lines = stack_blocks(WIDE_LINES, sizes)
-    return _Lines(lines["identity"], lines["fifo"])
+    blocks = stack_blocks(WIDE_LINES, sizes)
+    return _Lines(blocks["identity"], blocks["fifo"])
 
 
 def _identity_scratch(planner: PlanBuilder, source: InputSource, lines: _Lines) -> str:
     if source.stored:
         return planner.identity() if lines.identity < 0 else ""
-    words = IDENTITY_WORDS + (MIN_SLOT_WORDS if source.channels % WORD_BYTES else 0)
+    words = IDENTITY_WORDS
+    if source.channels % WORD_BYTES:
+        words = MIN_SLOT_WORDS + IDENTITY_WORDS * -(-source.channels // WORD_BYTES)
     return planner.scratch(f"image identity {source.name}", words)
 
 
 def _check(planner: PlanBuilder, tensor: int) -> None:
     _, _, channels = planner.map_shape(tensor)
-    if channels % WORD_BYTES and channels > WORD_BYTES:
+    if channels % WORD_BYTES and channels > MOST_GATHERED:
         raise Refusal(
-            None, "channels of an input picture", actual=channels, allowed="1..4 or a multiple of 4"
+            None,
+            "channels of an input picture",
+            actual=channels,
+            allowed=f"1..{MOST_GATHERED} or a multiple of 4",
         )
+
+
+def _group_rows(
+    layout: MapLayout, feeds: tuple[TileRowFeed, ...], row_bytes: int, channels: int
+) -> int:
+    """Rows that together are whole words. Where the rows are so short that a tile's own bytes of
+    that many end in the next slot, so many that one slot has all of its rows."""
+    group = WORD_BYTES // gcd(WORD_BYTES, row_bytes)
+    rows = max(feed.rows for feed in feeds)
+    ends = (
+        (feed.skip_bytes + first * channels) % WORD_BYTES + (end - first) * channels
+        for feed in feeds
+        for first, end in layout.columns.own
+        if end > first
+    )
+    if max(ends) + (min(rows, group) - 1) * row_bytes <= group * row_bytes:
+        return group
+    needed = rows * row_bytes + WORD_BYTES - 1
+    return -(-needed // (group * row_bytes)) * group
 
 
 def _feeds(layout: MapLayout, row_bytes: int, host_offset: int) -> tuple[TileRowFeed, ...]:

@@ -13,7 +13,7 @@ from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
-from .fully_connected import add_gather, add_matrix, matrix_step
+from .fully_connected import MAX_OUTPUTS, add_gather, add_matrix, matrix_step
 from .joint_vector import is_joint, joint_buffer, part_words
 from .plan import WIDE_LINES, Step
 from .refusal import Refusal
@@ -53,6 +53,13 @@ def plan_vector_concatenation(planner: PlanBuilder, op: Operator) -> None:
     if _whole_words(planner, op):
         planner.record(source, layout)
         return
+    if sum(lengths) > MAX_OUTPUTS:
+        raise Refusal(
+            op.index,
+            f"{op.name} of so many values",
+            actual=sum(lengths),
+            allowed=MAX_OUTPUTS,
+        )
     tiles = Blocks(-(-sum(lengths) // WORD_CHANNELS)).mask
     vector = add_gather(planner, op, layout, tiles, WIDE_LINES)
     matrix = add_matrix(planner, op, sum(lengths))

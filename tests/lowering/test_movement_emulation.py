@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from compiler.driver import compile_graph, plan_model, share_memory
+from compiler.emulator import Device
 from compiler.emulator.model import CompiledModel, random_inputs
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.options import CompileOptions
@@ -20,17 +21,19 @@ from tests.emulator.reference import Reference, counted
 from tests.model_builder import ModelBuilder
 
 
-def check(builder: ModelBuilder):
-    """Everything is mapped and every output exact; returns the steps."""
+def check(builder: ModelBuilder, *, concurrent: bool = False):
+    """Everything is mapped and every output exact, units side by side without a hazard if
+    `concurrent`; returns the steps."""
     graph = read_model_bytes(builder.build(), "test")
     (model,) = share_memory([plan_model(graph, CompileOptions())])
     assert not model.partition.reasons, list(map(str, model.partition.reasons.values()))
     compiled = CompiledModel(compile_graph(model, 1, CompileOptions()))
     inputs = random_inputs(compiled, seed=1)
-    outputs = compiled.run(inputs).outputs
+    result = compiled.run(inputs, Device("concurrent" if concurrent else "functional"))
+    assert not any(run.hazards for run in result.runs)
     names = {tensor.name: tensor.index for tensor in graph.tensors}
     reference = Reference(graph, {names[n]: counted(array) for n, array in inputs.items()}).run()
-    for name, array in outputs.items():
+    for name, array in result.outputs.items():
         np.testing.assert_array_equal(counted(array), reference[names[name]], err_msg=name)
     return model.plans[0].steps
 

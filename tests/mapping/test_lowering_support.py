@@ -312,7 +312,8 @@ def test_logistic(pooled: bool) -> None:
         (8, 3, ""),
         (9, 3, ""),
         (9, 4, ""),
-        (8, 6, "whole_words_from_host"),
+        (8, 6, ""),
+        (8, 66, "picture_from_host"),
         (7, 8, ""),
     ],
 )

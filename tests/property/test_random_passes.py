@@ -22,7 +22,7 @@ EXAMPLES = int(os.environ.get("EDGETPU_RANDOM_PASSES", "15"))
 def convolution_nets(draw: st.DrawFn) -> ModelBuilder:
     kind = draw(st.sampled_from(["int8", "uint8"]))
     height, width = draw(st.integers(20, 60)), draw(st.integers(20, 60))
-    channels = draw(st.sampled_from([1, 2, 3, 4, 8, 12]))
+    channels = draw(st.sampled_from([1, 2, 3, 4, 6, 8, 11, 12]))
     model = ModelBuilder(kind, seed=draw(st.integers(0, 9)))
     model = model.input("x", (1, height, width, channels))
     for _ in range(draw(st.integers(1, 5))):
