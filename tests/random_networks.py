@@ -35,6 +35,8 @@ class RandomMaps:
         "pointwise",
         "number",
         "resize",
+        "excitation",
+        "numbers",
     )
 
     def __init__(self, seed: int) -> None:
@@ -132,6 +134,38 @@ class RandomMaps:
             self.builder.sub(constant, value, output=output)
         else:
             getattr(self.builder, name)(value, constant, output=output)
+
+    def _excitation(self) -> None:
+        """A factor, or a number to add, for each channel, row or column."""
+        value = self.pick()
+        height, width = value.shape[1:3]
+        kernel = self.choose([(height, width), (height, width), (height, 1), (1, width)])
+        self.others.append(self.builder.average_pool_2d(kernel, source=value).last)
+        if self.choose([True, False]):
+            line = self.builder.conv2d(value.shape[3], 1, source=self.others[-1]).last
+            self.others.append(line)
+        pair = [value, self.others[-1]]
+        if self.choose([True, False]):
+            pair.reverse()
+        getattr(self.builder, self.choose(["mul", "mul", "add", "sub"]))(*pair)
+
+    def _numbers(self) -> None:
+        """A constant for each channel, or of some other shape."""
+        value = self.pick()
+        _, height, width, channels = value.shape
+        shapes = [(channels,), (1, 1, 1, channels), (height, 1, channels), (width, channels)]
+        shape = self.choose([*shapes, value.shape])
+        low, kind = (-128, np.int8) if self.builder.type == "int8" else (0, np.uint8)
+        codes = np.random.default_rng(self.choose(range(99))).integers(0, 256, shape) + low
+        constant = self.builder.constant(
+            codes.astype(kind),
+            scales=[float(np.float32(self.choose([0.001, 0.013, 0.2])))],
+            zero_points=[low + self.choose([0, 77, 255])],
+        )
+        pair = [value, constant]
+        if self.choose([True, False]):
+            pair.reverse()
+        getattr(self.builder, self.choose(["mul", "add", "sub"]))(*pair)
 
     def _resize(self) -> None:
         value = self.pick()

@@ -96,11 +96,15 @@ def _second_operand(lowering: Lowering, step: ProductStep, tile_class: PatchClas
     loops = _loops(step, tile_class)
     strides = (1, source.row_words)[: len(loops)]
     words = tile_class.height * tile_class.width * step.channel_words
+    narrow = stream(
+        lowering.address(step.second) + source.offset, *zip(loops, strides, strict=True)
+    )
+    if step.second_pixel:
+        pixels = tile_class.height * tile_class.width
+        narrow = stream(lowering.address(step.second), (step.channel_words, 1), (pixels, 0))
     return NarrowToWide(
         tiles=tile_class.tiles,
-        narrow=stream(
-            lowering.address(step.second) + source.offset, *zip(loops, strides, strict=True)
-        ),
+        narrow=narrow,
         wide=fifo(step.line, words),
         signal=0,
         waits=(Wait(Flag.PARAMETERS, 0, -1, space=True),),

@@ -34,8 +34,9 @@ from .lstm_limits import (
 from .map_limits import (
     doubled_or_same,
     maps_of_one_picture,
-    nothing_spread,
     picture_from_host,
+    quantised_constant,
+    repeated_pixels,
     requantised_on_a_map,
 )
 from .movement_limits import (
@@ -163,7 +164,7 @@ def same_real_values(graph: Graph, op: Operator, _context: Context) -> Violation
 _SUM = Lowering(
     Evidence.VENDOR_BYTES,
     "movenet_single_pose_lightning_ptq, deeplabv3_mnv2_dm05_pascal_quant",
-    (maps_of_one_picture, nothing_spread),
+    (maps_of_one_picture, quantised_constant, repeated_pixels),
     (picture_from_host,),
 )
 _CLAMP = Lowering(Evidence.EMULATOR, "", (maps_of_one_picture,), (picture_from_host,))
@@ -219,7 +220,7 @@ LOWERINGS: dict[str, Lowering] = {
     "MUL": Lowering(
         Evidence.VENDOR_BYTES,
         "looming_64x64_3x3, movenet_single_pose_lightning_ptq",
-        (maps_of_one_picture, nothing_spread),
+        (maps_of_one_picture, quantised_constant, repeated_pixels),
         (picture_from_host,),
     ),
     "PACK": _MOVE,

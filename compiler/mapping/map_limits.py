@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..frontend.graph import Graph, Operator
+from math import isfinite
+
+from ..frontend.graph import Graph, Operator, Tensor
 from ..frontend.movement import picture
 from .constraints.base import (
     Context,
@@ -16,6 +18,7 @@ from .constraints.base import (
     option,
     result,
 )
+from .constraints.generic import QUANTISED
 from .program_parts import keeps_values
 
 WORD = 4
@@ -36,31 +39,49 @@ def maps_of_one_picture(graph: Graph, op: Operator, _context: Context) -> Violat
 
 
 @constraint()
-def nothing_spread(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """The operator is lowered for two maps of the output's size, or for one such map and a
-    constant whose elements are all the same number. MUL: or a constant of the map's size with
-    up to four channels, or a multiple of four."""
-    wanted = result(graph, op).shape
-    for tensor in activation_inputs(graph, op):
-        if tensor.shape != wanted:
-            return Violation(tensor.shape, "x".join(map(str, wanted)), tensor.name)
+def repeated_pixels(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """The operator is lowered for operands with the channels of the result, and each with its
+    rows or one row, its columns or one column; or with a constant whose elements are all the same
+    number."""
+    wanted = picture(result(graph, op).shape)
     for position in range(len(op.inputs)):
-        constant = operand(graph, op, position)
-        if constant is None or constant.data is None:
+        tensor = operand(graph, op, position)
+        if tensor is None or wanted is None or _is_number(tensor):
             continue
-        if op.name == "MUL" and _as_large(constant.shape, wanted):
-            continue
-        values = constant.data.reshape(-1)
-        if not values.size or (values != values[0]).any():
-            return Violation("several numbers", "one number", constant.name)
+        found = picture(tensor.shape)
+        if found is None or found[2] != wanted[2]:
+            return Violation(tensor.shape, f"{wanted[2]} channels", tensor.name)
+        if any(found[axis] not in (1, wanted[axis]) for axis in (0, 1)):
+            return Violation(tensor.shape, "x".join(map(str, wanted)), tensor.name)
     return None
 
 
-def _as_large(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    """Whether a constant has the rows, columns and channels of the result, whole words or less
-    than one a pixel."""
-    whole = wanted[-1] < WORD or wanted[-1] % WORD == 0
-    return whole and picture(shape) == picture(wanted)
+def _is_number(tensor: Tensor) -> bool:
+    """Whether all elements of a constant are equal."""
+    if tensor.data is None or not tensor.data.size:
+        return False
+    values = tensor.data.reshape(-1)
+    return bool((values == values[0]).all())
+
+
+@constraint()
+def quantised_constant(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """A constant operand must be int8 or uint8, filled, with one scale and one zero point."""
+    for position in range(len(op.inputs)):
+        tensor = operand(graph, op, position)
+        if tensor is None or tensor.data is None:
+            continue
+        found = tensor.quantization
+        if tensor.type not in QUANTISED or tuple(tensor.data.shape) != tensor.shape:
+            return Violation(tensor.type.name.lower(), "int8 or uint8", tensor.name)
+        if found is None or len(found.scales) != 1 or len(found.zero_points) != 1:
+            return Violation("its quantisation", "1 scale", tensor.name)
+        low, high = QUANTISED[tensor.type]
+        if not (isfinite(found.scales[0]) and found.scales[0] > 0):
+            return Violation(f"scale {found.scales[0]}", "finite, above 0", tensor.name)
+        if not low <= found.zero_points[0] <= high:
+            return Violation(f"zero point {found.zero_points[0]}", f"{low}..{high}", tensor.name)
+    return None
 
 
 @constraint()

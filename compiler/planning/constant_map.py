@@ -7,6 +7,7 @@ docs/format/elementwise.md, "Constant maps".
 from __future__ import annotations
 
 from ..frontend.graph import Operator, Tensor, TensorType
+from ..frontend.movement import WORD, picture, words_of
 from .builder import PlanBuilder
 from .image import ITEM_BYTES, LINE_BYTES, InputSource, TileRowFeed, input_step
 from .map_layout import MapLayout
@@ -17,9 +18,16 @@ _SIGNED_OFFSET = 0x80
 
 def bring_constant(planner: PlanBuilder, op: Operator, tensor: int, layout: MapLayout) -> str:
     """Add the step that brings a constant into a map of its own with `layout`; its buffer."""
-    channels = planner.graph.tensor(tensor).shape[-1]
-    row_bytes = layout.width * channels
     values = _bytes(planner.graph.tensor(tensor))
+    return bring_values(planner, op, values, layout, planner.graph.tensor(tensor).shape[-1])
+
+
+def bring_values(
+    planner: PlanBuilder, op: Operator, values: bytes, layout: MapLayout, channels: int = 0
+) -> str:
+    """As `bring_constant`, of the chip's bytes: `channels` in a pixel, all of its words for 0."""
+    channels = channels or WORD * layout.channel_words
+    row_bytes = layout.width * channels
     feeds, stored = [], b""
     for number, (first, end) in enumerate(layout.rows.own):
         if first == end:
@@ -41,6 +49,19 @@ def bring_constant(planner: PlanBuilder, op: Operator, tensor: int, layout: MapL
     planner.add(input_step(planner, source, layout, buffer, ops=(op.index,)))
     planner.image_identity.release(planner.taken)
     return buffer
+
+
+def values_of(tensor: Tensor, size: tuple[int, int, int]) -> bytes:
+    """The chip's bytes of a constant, repeated to `size` (rows, columns, channels), every pixel
+    filled up to whole words."""
+    import numpy as np  # noqa: PLC0415 - imported late
+
+    shape = picture(tensor.shape)
+    assert shape is not None
+    channels = WORD * words_of(size[2])
+    result = np.zeros((*size[:2], channels), np.uint8)
+    result[..., : size[2]] = np.frombuffer(_bytes(tensor), np.uint8).reshape(shape)
+    return result.tobytes()
 
 
 def _bytes(tensor: Tensor) -> bytes:

@@ -23,11 +23,13 @@ WORD_CHANNELS = 4
 
 
 def is_constant_product(planner: PlanBuilder, op: Operator) -> bool:
-    """A map, and a constant with as many rows, columns and channels."""
+    """A map, and a constant with as many rows, columns and channels, up to four or whole words."""
     graph, tensors = planner.graph, planner.dataflow.activations(op)
     constants = [graph.tensor(t) for t in op.inputs if graph.tensor(t).is_constant]
+    channels = graph.tensor(op.outputs[0]).shape[-1]
     return (
         len(tensors) == len(constants) == 1
+        and (channels <= WORD_CHANNELS or channels % WORD_CHANNELS == 0)
         and isinstance(planner.layouts.get(tensors[0]), MapLayout)
         and picture(constants[0].shape) == picture(graph.tensor(op.outputs[0]).shape)
     )
@@ -37,9 +39,6 @@ def plan_constant_product(planner: PlanBuilder, op: Operator) -> None:
     """The map, perhaps in one row; the constant; the product."""
     constant = next(t for t in op.inputs if planner.graph.tensor(t).is_constant)
     source = next(t for t in op.inputs if t != constant)
-    channels = planner.map_shape(op.outputs[0])[2]
-    if channels > WORD_CHANNELS and channels % WORD_CHANNELS:
-        raise Refusal(op.index, f"{op.name} by a constant map of this many channels")
     if _becomes_row(planner, op):
         first = _row(planner, op, source)
     else:

@@ -1,4 +1,4 @@
-"""ADD and SUB of two maps, with any fused clamp: both operands times 16-bit weights.
+"""ADD and SUB of two operands, with any fused clamp: both operands times 16-bit weights.
 
 The weights are the best ratio of two 15-bit integers to the ratio of the scales, so that the
 sum has one unit. Facts: docs/format/elementwise.md, "Sums".
@@ -11,9 +11,11 @@ from fractions import Fraction
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
+from .constant_number import has_numbers
 from .dataflow import scale, zero_point
 from .family import Family
-from .patches import PatchClass, compact_operands, patch_classes, result_buffer, same_maps
+from .map_operands import whole_operands
+from .patches import PatchClass, patch_classes, result_buffer
 from .plan import Step
 from .refusal import Refusal
 from .requantization import Requantization, activation_range, requantization, single
@@ -81,9 +83,8 @@ def _closer(value: Fraction, first: tuple[int, int], other: tuple[int, int]) -> 
 
 def plan_sum(planner: PlanBuilder, op: Operator) -> None:
     """Copies of operands that are not compact, then the sum."""
-    same_maps(planner, op)
     output = planner.lay_out_map(op.outputs[0])
-    operands = compact_operands(planner, op)
+    operands = whole_operands(planner, op)
     weights = _weights(planner, op)
     zeros = [zero_point(planner.graph.tensor(tensor)) for tensor in op.inputs]
     line = planner.block_line(SUM_LINES, top_line(planner, op))
@@ -107,8 +108,8 @@ def plan_sum(planner: PlanBuilder, op: Operator) -> None:
 
 
 def is_sum(planner: PlanBuilder, op: Operator) -> bool:
-    """Whether two different tensors are added."""
-    return len(set(planner.dataflow.activations(op))) == 2
+    """Whether two different tensors are added, or one and a constant of several numbers."""
+    return len(set(planner.dataflow.activations(op))) == 2 or has_numbers(planner.graph, op)
 
 
 def _weights(planner: PlanBuilder, op: Operator) -> tuple[int, int]:

@@ -131,7 +131,9 @@ def plan_move(planner: PlanBuilder, op: Operator) -> None:
     messages = tuple(
         message
         for movement in found
-        for message in _messages(movement, sources[movement.source], targets[movement.output])
+        for message in movement_messages(
+            movement, sources[movement.source], targets[movement.output]
+        )
     )
     add_move(planner, op, messages, _fills(planner, op, targets))
 
@@ -211,7 +213,7 @@ def _check(planner: PlanBuilder, op: Operator) -> None:
         raise Refusal(op.index, f"{op.name} between other scales or zero points")
 
 
-def _messages(movement: Movement, source: Placed, target: Placed) -> Iterator[MapMessage]:
+def movement_messages(movement: Movement, source: Placed, target: Placed) -> Iterator[MapMessage]:
     """Target tile by target tile, from each tile with something for it."""
     for reader in boxes(target.layout):
         for sender in boxes(source.layout):

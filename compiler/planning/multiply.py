@@ -1,4 +1,4 @@
-"""MUL of two maps, value by value: one operand byte by byte, the other through wide memory.
+"""MUL of two operands, value by value: one operand byte by byte, the other through wide memory.
 
 Facts: docs/format/elementwise.md, "Products".
 """
@@ -8,21 +8,17 @@ from __future__ import annotations
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
+from .constant_number import has_numbers
 from .dataflow import scale, zero_point
 from .elementwise import fused
 from .family import Family
 from .map_layout import MapLayout
-from .patches import (
-    Operand,
-    PatchClass,
-    compact_operands,
-    patch_classes,
-    result_buffer,
-    same_maps,
-)
+from .map_operands import map_operands
+from .patches import Operand, PatchClass, patch_classes, result_buffer
 from .plan import Step
 from .refusal import Refusal
 from .requantization import Requantization, single
+from .vectors import VectorLayout
 from .wide_memory import top_line
 
 FIFO_LINES = 8
@@ -35,6 +31,7 @@ SPREAD = 4
 class ProductStep(Step):
     """output = clamp(multiplier * (first - zero) * (second - zero)) + zero point.
 
+    second_pixel: the second operand is one pixel, for all of the first's;
     spread: scratch with one result byte a word; identity: scratch to make the program's identity
     line from, '' where it is there already; line: the second operand's two-line FIFO.
     """
@@ -43,6 +40,7 @@ class ProductStep(Step):
     second: str
     zeros: tuple[int, int]
     output: str
+    second_pixel: bool = False
     spread: str
     channel_words: int
     classes: tuple[PatchClass, ...]
@@ -53,12 +51,14 @@ class ProductStep(Step):
 
 def plan_product(planner: PlanBuilder, op: Operator) -> None:
     """Copies of operands that are not compact, then the product."""
-    same_maps(planner, op)
     output = planner.lay_out_map(op.outputs[0])
     if output.pixel_words != output.channel_words:
         raise Refusal(op.index, f"{op.name} writes a part of a joint map")
-    operands = compact_operands(planner, op)
-    add_product(planner, op, (operands[0], operands[-1]), (op.inputs[0], op.inputs[1]))
+    first, second = map_operands(planner, op)
+    names = op.inputs[0], op.inputs[1]
+    if first.pixel:
+        first, second, names = second, first, (names[1], names[0])
+    add_product(planner, op, (first, second), names)
 
 
 def add_product(
@@ -67,13 +67,14 @@ def add_product(
     operands: tuple[Operand, Operand],
     names: tuple[int, int],
 ) -> None:
-    """The step that multiplies two operands of one compact layout, tensors `names` of the graph;
-    the output's layout is set."""
+    """The step that multiplies two operands of one compact layout, of which the second may be
+    one pixel, tensors `names` of the graph; the output's layout is set."""
     tensors = [planner.graph.tensor(tensor) for tensor in names]
     line = planner.block_line(FIFO_LINES, top_line(planner, op))
     compact = operands[0].layout
     output = planner.layouts[op.outputs[0]]
     assert isinstance(output, MapLayout)
+    maps = [operand for operand in operands if not operand.pixel]
     planner.add(
         ProductStep(
             ops=(op.index,),
@@ -81,7 +82,8 @@ def add_product(
             first=operands[0].buffer,
             second=operands[1].buffer,
             zeros=(zero_point(tensors[0]), zero_point(tensors[1])),
-            output=result_buffer(planner, op, operands),
+            output=result_buffer(planner, op, maps),
+            second_pixel=operands[1].pixel,
             spread=planner.scratch(f"{op.index} spread", SPREAD * compact.words + 1, rank=0),
             channel_words=output.channel_words,
             classes=patch_classes([compact], output),
@@ -93,10 +95,11 @@ def add_product(
 
 
 def is_product(planner: PlanBuilder, op: Operator) -> bool:
-    """Two maps, which may be the same one."""
+    """Two operands on the chip, which may be the same one, or one and a constant of several
+    numbers."""
     tensors = planner.dataflow.activations(op)
-    return len(tensors) == 2 and all(
-        isinstance(planner.layouts.get(tensor), MapLayout) for tensor in tensors
+    return (len(tensors) == 2 or has_numbers(planner.graph, op)) and all(
+        isinstance(planner.layouts.get(tensor), MapLayout | VectorLayout) for tensor in tensors
     )
 
 

@@ -55,13 +55,15 @@ class InteriorCopyStep(Step):
 @dataclass(frozen=True, slots=True)
 class Operand:
     """A map ready to be read: a compact layout and its buffer; `made`: the step that wrote it;
-    `copied`: the buffer is not the tensor's own."""
+    `copied`: the buffer is not the tensor's own; `pixel`: it holds one pixel, on every tile, that
+    stands for all of the map's."""
 
     tensor: int
     layout: MapLayout
     buffer: str
     made: int
     copied: bool = False
+    pixel: bool = False
 
 
 def patch(layout: MapLayout, tile: int) -> Patch:
@@ -104,19 +106,24 @@ def compact_layout(layout: MapLayout) -> MapLayout:
 
 def compact_operands(planner: PlanBuilder, op: Operator) -> list[Operand]:
     """All map inputs of the operator, copied where they are not compact."""
-    operands = []
-    for tensor in dict.fromkeys(planner.dataflow.activations(op)):
-        layout = planner.map_layout(op, tensor)
-        if is_compact(layout):
-            operands.append(Operand(tensor, layout, "", planner.birth(tensor)))
-        else:
-            operands.append(_copy(planner, op, tensor, layout))
-    return [
-        replace(operand, buffer=planner.keep(operand.buffer))
-        if operand.copied
-        else replace(operand, buffer=planner.consume(operand.tensor))
-        for operand in operands
-    ]
+    tensors = dict.fromkeys(planner.dataflow.activations(op))
+    operands = [compact_operand(planner, op, tensor) for tensor in tensors]
+    return [settled(planner, operand) for operand in operands]
+
+
+def compact_operand(planner: PlanBuilder, op: Operator, tensor: int) -> Operand:
+    """A map (a source), copied if it is not compact; `settled` says where it is."""
+    layout = planner.map_layout(op, tensor)
+    if is_compact(layout):
+        return Operand(tensor, layout, "", planner.birth(tensor))
+    return _copy(planner, op, tensor, layout)
+
+
+def settled(planner: PlanBuilder, operand: Operand) -> Operand:
+    """The operand with its buffer, which lives until now."""
+    if operand.copied:
+        return replace(operand, buffer=planner.keep(operand.buffer))
+    return replace(operand, buffer=planner.consume(operand.tensor))
 
 
 def _copy(planner: PlanBuilder, op: Operator, tensor: int, layout: MapLayout) -> Operand:

@@ -12,8 +12,9 @@ import enum
 import math
 
 from ..fast_dataclass import dataclass
-from ..frontend.graph import Graph, Operator, Tensor
+from ..frontend.graph import Operator, Tensor
 from .builder import PlanBuilder
+from .constant_number import constant_number
 from .dataflow import scale, zero_point
 from .elementwise import fused
 from .family import Family
@@ -84,21 +85,6 @@ class Function:
     initial: int = 0
     table: Table = Table.NONE
     bias: tuple[int, ...] = ()
-
-
-def constant_number(graph: Graph, op: Operator) -> float | None:
-    """The real value of the operator's constant operand if all its elements are equal."""
-    for index in op.inputs:
-        tensor = graph.tensor(index)
-        if tensor.data is None:
-            continue
-        values = tensor.data.reshape(-1)
-        if not values.size or tensor.data.dtype.itemsize != 1 or (values != values[0]).any():
-            return None
-        assert tensor.quantization is not None
-        zero = tensor.quantization.zero_points[0]
-        return scale(tensor) * (int(values[0]) - zero)
-    return None
 
 
 def _source(planner: PlanBuilder, op: Operator) -> Tensor:

@@ -121,9 +121,11 @@ def test_several_inputs_and_branches_of_one() -> None:
     [
         ("ADD", (1, 16, 16, 4), ""),
         ("SUB", (1, 16, 16, 4), ""),
-        ("ADD", (1, 1, 1, 4), "nothing_spread"),
-        ("ADD", (1, 1, 16, 4), "nothing_spread"),
-        ("MUL", (1, 1, 1, 4), "nothing_spread"),
+        ("ADD", (1, 1, 1, 4), ""),
+        ("ADD", (1, 1, 16, 4), ""),
+        ("MUL", (4,), ""),
+        ("MUL", (1, 16, 16, 1), "repeated_pixels"),
+        ("SUB", (1, 1, 1, 1), "repeated_pixels"),
     ],
 )
 def test_operands_of_two_maps(name: str, other: tuple[int, ...], wanted: str) -> None:
@@ -135,16 +137,35 @@ def test_operands_of_two_maps(name: str, other: tuple[int, ...], wanted: str) ->
 
 
 @pytest.mark.parametrize(
-    ("values", "wanted"), [([3], ""), ([3] * 4, ""), ([3, 3, 4, 3], "nothing_spread")]
+    ("values", "wanted"),
+    [([3], ""), ([3] * 4, ""), ([3, 3, 4, 3], ""), ([[[[3]], [[4]]] * 8], "repeated_pixels")],
 )
 @pytest.mark.parametrize("name", ["ADD", "MUL", "SUB"])
-def test_operands_of_one_number(name: str, values: list[int], wanted: str) -> None:
+def test_operands_of_numbers(name: str, values: list[int], wanted: str) -> None:
     factory = GraphFactory()
     image = factory.activation(1, 16, 16, 4)
     number = factory.constant(values, type=INT8, quantization=Quantization((0.5,), (1,)))
     output = factory.activation(1, 16, 16, 4)
     factory.op(name, [factory.conv(image, 4), number], [output])
     assert refused(run(factory, image)).get(1, "") == wanted
+
+
+@pytest.mark.parametrize(
+    "quantization",
+    [
+        None,
+        Quantization((0.5, 0.5, 0.5, 0.5), (1, 1, 1, 1)),
+        Quantization((float("nan"),), (1,)),
+        Quantization((0.5,), (200,)),
+    ],
+)
+def test_constants_without_a_meaning(quantization: Quantization | None) -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 16, 16, 4)
+    numbers = factory.constant([1, 2, 3, 4], type=INT8, quantization=quantization)
+    output = factory.activation(1, 16, 16, 4)
+    factory.op("ADD", [factory.conv(image, 4), numbers], [output])
+    assert refused(run(factory, image)).get(1, "") == "quantised_constant"
 
 
 def test_what_follows_an_operator_on_the_cpu_is_a_later_subgraph() -> None:
