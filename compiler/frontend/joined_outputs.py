@@ -104,7 +104,7 @@ class _Finder:
 
     def chain(self, output: int) -> _Chain | None:
         """Backwards from an output."""
-        if self.consumers.get(output):
+        if self.mapped.intersection(self.consumers.get(output, ())):
             return None
         tail: list[Operator] = []
         tensor = output

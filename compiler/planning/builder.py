@@ -32,9 +32,10 @@ class PlanBuilder:
     """layouts: source tensor -> where it lives (a MapLayout, or the layout type of another
     family); recorded by whoever produces the tensor, read by its consumers and by the outputs.
     sliced: operators that run in spatial passes, and so do not read whole maps. taken: wide
-    lines that outlive a step between spatial passes; sent: outputs that went to the host in
-    parts (docs/format/passes.md). place: number of the operator that is being planned. later:
-    plans steps behind all operators and outputs."""
+    lines that outlive a step between spatial passes; zero_padded: maps (sources) whose halo is
+    filled before any reader asks, with the zero point outside the picture; sent: outputs that
+    went to the host in parts (docs/format/passes.md). place: number of the operator that is
+    being planned. later: plans steps behind all operators and outputs."""
 
     def __init__(
         self,
@@ -69,7 +70,13 @@ class PlanBuilder:
         self.taken: dict[str, Interval] = {}
         self.sent: set[int] = set()
         self.passes: dict[int, int] = {}
+        self.zero_padded: set[int] = set()
         self.later: list[Callable[[], None]] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether operators work on whole maps, not in a spatial pass."""
+        return True
 
     # -- steps --------------------------------------------------------------------------
 
@@ -256,7 +263,7 @@ class PlanBuilder:
             self.record(tensor, place)
             return place
         rows, columns = self.extent(tensor)
-        needs = [need for op in self._shaping(tensor) if (need := self.need(op, tensor))]
+        needs = [need for op in self.map_readers(tensor) if (need := self.need(op, tensor))]
         channels = self.map_shape(tensor)[2]
         layout = MapLayout(
             map_axis(*rows, [need.rows for need in needs]),
@@ -271,7 +278,7 @@ class PlanBuilder:
     def needs_beyond(self, tensor: int, op: Operator) -> bool:
         """Whether readers of a map (a source) other than `op` read pixels of other tiles."""
         rows, columns = self.extent(tensor)
-        others = [other for other in self._shaping(tensor) if other.index != op.index]
+        others = [other for other in self.map_readers(tensor) if other.index != op.index]
         needs = [need for other in others if (need := self.need(other, tensor))]
         axes = (
             map_axis(*rows, [need.rows for need in needs]),
@@ -279,7 +286,7 @@ class PlanBuilder:
         )
         return any(axis.own != axis.held for axis in axes)
 
-    def _shaping(self, tensor: int) -> Iterable[Operator]:
+    def map_readers(self, tensor: int) -> Iterable[Operator]:
         """The readers that read the tensor's map as it is."""
         return (op for op in self.dataflow.readers(tensor) if op.index not in self.sliced)
 

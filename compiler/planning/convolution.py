@@ -13,7 +13,7 @@ from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
-from .family import Family
+from .family import Family, always
 from .halo import HaloMove, halo_moves
 from .map_layout import MapLayout
 from .plan import WIDE_LINES, Segment, Step
@@ -299,5 +299,5 @@ CONVOLUTION = Family(
     frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"}),
     plan=plan_convolution,
     needs=convolution_needs,
-    by_parts=True,
+    by_parts=always,
 )

@@ -19,8 +19,14 @@ if TYPE_CHECKING:
     from .builder import PlanBuilder
 
 
-def _always(_planner: PlanBuilder, _op: Operator) -> bool:
+def always(_planner: PlanBuilder, _op: Operator) -> bool:
+    """For conditions that every operator of a family keeps."""
     return True
+
+
+def never(_planner: PlanBuilder, _op: Operator) -> bool:
+    """For conditions that no operator of a family keeps."""
+    return False
 
 
 def _no_lines(_planner: PlanBuilder, _op: Operator) -> int:
@@ -42,16 +48,16 @@ class Family:
     it uses while its producer may still run, so the producer keeps clear of them (0: a fence
     is between them).
 
-    by_parts: it asks the planner for the extent of its maps, so that it can run on a part of
-    them (docs/format/passes.md)."""
+    by_parts: whether it asks the planner for the extent of the operator's maps, so that the
+    operator can run on a part of them (docs/format/passes.md)."""
 
     name: str
     operators: frozenset[str]
     plan: Callable[[PlanBuilder, Operator], None]
-    accepts: Callable[[PlanBuilder, Operator], bool] = _always
+    accepts: Callable[[PlanBuilder, Operator], bool] = always
     needs: Callable[[PlanBuilder, Operator, int], MapNeed | None] = _own_pixels
     unfenced_lines: Callable[[PlanBuilder, Operator], int] = _no_lines
-    by_parts: bool = False
+    by_parts: Callable[[PlanBuilder, Operator], bool] = never
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,10 @@ class PassBuilder(PlanBuilder):
         self.edge = edge
         self.extents: dict[int, Extent] = {}
 
+    @property
+    def is_whole(self) -> bool:
+        return False
+
     def extent(self, tensor: int) -> Extent:
         return self.extents[tensor]
 
@@ -52,15 +56,16 @@ class PassBuilder(PlanBuilder):
     def _name(self, tensor: int) -> str:
         return f"{super()._name(tensor)} {self.name}"
 
-    def _shaping(self, tensor: int) -> Iterable[Operator]:
+    def map_readers(self, tensor: int) -> Iterable[Operator]:
         return () if tensor == self.edge else self.dataflow.readers(tensor)
 
     def joint_part(self, _tensor: int) -> None:
         """Passes write no joint maps."""
 
     def claim(self, tensor: int) -> None:
-        """The halo of a tensor is filled by somebody else."""
+        """The halo of a tensor is filled by somebody else, with its zero point."""
         self._exchanged.add(tensor)
+        self.zero_padded.add(tensor)
 
     def lay_out_compact(self, tensor: int, extent: Extent) -> MapLayout:
         """A part of a tensor without halo."""

@@ -60,8 +60,6 @@ class RunChooser:
         self.operators = self.flow.operators
         self.overfull: set[int] = set()
         self.runs: tuple[Run, ...] = ()
-        names = [family.operators for family in planner.families if family.by_parts]
-        self._by_parts = frozenset[str]().union(*names)
 
     def next(self, planner: PlanBuilder, spans: Sequence[range], found: Sequence[Overflow]) -> None:
         """Better runs after an attempt. spans: steps of each operator (those of a run are its
@@ -203,7 +201,11 @@ class RunChooser:
 
     def _runs_by_parts(self, place: int) -> bool:
         op = self.operators[place]
-        return op.name in self._by_parts and len(self.flow.activations(op)) == 1
+        planner = self.planner
+        return len(self.flow.activations(op)) == 1 and any(
+            op.name in family.operators and family.by_parts(planner, op)
+            for family in planner.families
+        )
 
     def _source(self, place: int) -> int:
         return self.flow.activations(self.operators[place])[0]

@@ -199,7 +199,7 @@ class _RunPlanner:
     def _layers(self, builder: PassBuilder) -> None:
         for op in self.operators:
             for family in builder.families:
-                if family.by_parts and op.name in family.operators:
+                if op.name in family.operators and family.by_parts(builder, op):
                     family.plan(builder, op)
                     break
             else:

@@ -13,7 +13,7 @@ from .convolution import ConvolutionWindow
 from .dataflow import scale, zero_point
 from .refusal import Refusal
 from .requantization import Requantization, activation_range, requantization, single
-from .tiling import Window, same_padding
+from .tiling import Interval, Window, same_padding
 
 _SAME = 0
 """Padding.SAME of the schema."""
@@ -57,6 +57,19 @@ def output_size(planner: PlanBuilder, op: Operator) -> tuple[int, int]:
         return (0, 0) if result is None else result[:2]
     height, width = planner.graph.tensor(op.outputs[0]).shape[1:3]
     return height, width
+
+
+def output_extent(planner: PlanBuilder, op: Operator) -> tuple[Interval, Interval]:
+    """Rows and columns of the result that the planner's operators make."""
+    if not planner.is_whole:
+        return planner.extent(planner.dataflow.source(op.outputs[0]))
+    height, width = output_size(planner, op)
+    return (0, height), (0, width)
+
+
+def pools_by_parts(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether the operator can run on a part of its map: a pool with more than one result."""
+    return op.name not in REDUCTIONS and output_size(planner, op) != (1, 1)
 
 
 def covers_map(planner: PlanBuilder, op: Operator) -> bool:

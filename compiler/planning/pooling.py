@@ -288,7 +288,7 @@ def is_local(planner: PlanBuilder, op: Operator) -> bool:
     """Whether the windows tile every tile's part of the map exactly, and all blocks of channels
     are alike."""
     shape = planner.graph.tensor(op.inputs[0]).shape
-    if op.name != "AVERAGE_POOL_2D" or len(shape) != _MAP_RANK:
+    if op.name != "AVERAGE_POOL_2D" or len(shape) != _MAP_RANK or not planner.is_whole:
         return False
     words = -(-shape[3] // 4)
     if words > BLOCK_WORDS and words % BLOCK_WORDS:

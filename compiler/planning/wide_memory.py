@@ -72,10 +72,10 @@ def place_small_blocks(steps: Sequence[Step], identity: bool) -> tuple[tuple[Ste
 
 def top_line(planner: PlanBuilder, op: Operator) -> int:
     """First line above the transient blocks of `op`: WIDE_LINES, less what a reader uses that
-    starts without a fence between the two."""
+    starts without a fence between the two (spatial passes begin and end with one)."""
     top = WIDE_LINES
     for tensor in op.outputs:
-        for reader in planner.dataflow.readers(planner.dataflow.source(tensor)):
+        for reader in planner.map_readers(planner.dataflow.source(tensor)):
             for family in planner.families:
                 if reader.name in family.operators:
                     lines = family.unfenced_lines(planner, reader)

@@ -12,21 +12,24 @@ from dataclasses import replace
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
+from ..frontend.movement import picture
 from ..frontend.reductions import REDUCTIONS, reduced_picture
 from .builder import PlanBuilder
 from .convolution import ConvolutionWindow, convolution_window
 from .dataflow import zero_point
 from .family import Family
 from .halo import HaloMove, halo_moves
-from .map_layout import MapLayout, map_layout
+from .map_layout import MapLayout, map_axis, map_layout
 from .plan import TILES, Step
 from .pool_windows import (
     MOST_LINES,
     covers_map,
+    output_extent,
     output_size,
     plane_block,
     pool_scaling,
     pool_window,
+    pools_by_parts,
     takes_maximum,
 )
 from .pooling import PLANE_PIXELS, is_local, row_planes
@@ -124,8 +127,8 @@ def pool_needs(planner: PlanBuilder, op: Operator, _tensor: int) -> MapNeed | No
     if not is_window_pool(planner, op):
         return None
     window = pool_window(planner, op)
-    height, width = output_size(planner, op)
-    rows, columns = window.rows.need(split(0, height)), window.columns.need(split(0, width))
+    own_rows, own_columns = output_extent(planner, op)
+    rows, columns = window.rows.need(split(*own_rows)), window.columns.need(split(*own_columns))
     behind = max(-length(need) % PLANE_PIXELS for need in columns if need)
     return MapNeed(rows, columns, behind)
 
@@ -136,7 +139,7 @@ def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
     output = _output_layout(planner, op, layout)
     window = pool_window(planner, op)
     sources = _sources(window, layout, output)
-    parts = _parts(planner, op, layout, output)
+    parts = _parts(planner, op, output)
     line = plane_block(planner, op, plane_lines(layout))
     exchange = _exchange(planner, op, layout)
     ones = ""
@@ -147,7 +150,7 @@ def plan_window_pool(planner: PlanBuilder, op: Operator) -> None:
     source = planner.graph.tensor(op.inputs[0])
     tensor = planner.dataflow.source(op.outputs[0])
     buffer = planner.produce(tensor, output.words)
-    if (output.height, output.width) == (1, 1):
+    if output_size(planner, op) == (1, 1):
         blocks = Blocks(output.channel_words, output.channel_words)
         planner.record(tensor, VectorLayout(blocks, buffer, output.channel_offset))
     planner.add(
@@ -187,11 +190,13 @@ def unfenced_pool_lines(planner: PlanBuilder, op: Operator) -> int:
     """The planes lie above the blocks of the map's producer."""
     if not is_window_pool(planner, op):
         return 0
-    height, width, channels = planner.map_shape(planner.dataflow.source(op.inputs[0]))
+    source = planner.dataflow.source(op.inputs[0])
+    rows, columns = planner.extent(source)
+    words = -(-planner.map_shape(source)[2] // 4)
     need = pool_needs(planner, op, op.inputs[0])
     assert need is not None
-    layout = map_layout(height, width, -(-channels // 4), [need])
-    return min(plane_lines(layout), MOST_LINES)
+    axes = map_axis(*rows, [need.rows]), map_axis(*columns, [need.columns])
+    return min(plane_lines(MapLayout(*axes, words, words)), MOST_LINES)
 
 
 def _widest(layout: MapLayout) -> int:
@@ -226,7 +231,10 @@ def _is_padded_low(planner: PlanBuilder, op: Operator) -> bool:
     or where maxima alone read the padding, and one of them is the first to fill it."""
     if zero_point(planner.graph.tensor(op.inputs[0])) == 0:
         return True
-    readers = planner.dataflow.readers(planner.dataflow.source(op.inputs[0]))
+    source = planner.dataflow.source(op.inputs[0])
+    if source in planner.zero_padded:
+        return False
+    readers = planner.dataflow.readers(source)
     return takes_maximum(readers[0]) and all(
         takes_maximum(reader) for reader in readers if _reads_outside(planner, reader)
     )
@@ -280,12 +288,13 @@ def _rectangle(
 def _parts(
     planner: PlanBuilder,
     op: Operator,
-    layout: MapLayout,
     output: MapLayout,
 ) -> tuple[PoolPart, ...]:
     """Windows of equal geometry; averages also by the pixels of the picture in them."""
     window, clipped = pool_window(planner, op), _is_clipped(planner, op)
     find = _clipped_spans if clipped else _equal_spans if not takes_maximum(op) else _whole_span
+    size = picture(planner.graph.tensor(op.inputs[0]).shape)
+    assert size is not None
     masks: dict[PoolPart, int] = {}
     for tile in range(TILES):
         rectangle = _rectangle(window, output, tile)
@@ -293,8 +302,8 @@ def _parts(
             continue
         (top, bottom), (left, right_end) = rectangle
         rows, columns = output.rows.own[tile // GRID], output.columns.own[tile % GRID]
-        for down in find(window.rows, rows, layout.height):
-            for right in find(window.columns, columns, layout.width):
+        for down in find(window.rows, rows, size[0]):
+            for right in find(window.columns, columns, size[1]):
                 key = PoolPart(
                     rows=length(down.outputs),
                     columns=length(right.outputs),
@@ -360,4 +369,5 @@ WINDOW_POOL = Family(
     accepts=is_window_pool,
     needs=pool_needs,
     unfenced_lines=unfenced_pool_lines,
+    by_parts=pools_by_parts,
 )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from compiler.driver import compile_graph, plan_model
+from compiler.emulator.model import CompiledModel, random_inputs
 from compiler.frontend.joined_outputs import split_outputs
 from compiler.frontend.padded_groups import pad_groups
 from compiler.frontend.tflite_reader import read_model_bytes
+from compiler.options import CompileOptions
 from compiler.planning.map_moves import MapMoveStep
 from compiler.planning.planner import plan_region
 from compiler.planning.pointwise import PointwiseStep
+from tests.emulator.reference import Reference, counted
 from tests.model_builder import ModelBuilder
 
 from .test_movement_emulation import check, steps_of
@@ -97,3 +102,25 @@ def test_an_output_that_is_read_is_one_piece(monkeypatch):
     builder = builder.output(joined, builder.relu(source=joined).last)
     graph = read_model_bytes(builder.build(), "test")
     assert split_outputs(graph, range(len(graph.operators)), graph.outputs) is None
+
+
+def test_an_output_that_the_cpu_reads_leaves_in_parts(monkeypatch):
+    """The scores, for an operator that stays on the CPU."""
+    monkeypatch.setattr("compiler.frontend.joined_outputs.LONGEST_LINE", 0)
+    builder = ModelBuilder("int8", seed=5).input("x", (1, 4, 4, 4)).conv2d(8, 1)
+    trunk = builder.last
+    scale = builder.conv2d(8, 3).last.output
+    maps = [builder.last, builder.conv2d(8, 1, source=trunk, output=scale).last]
+    lines = [builder.reshape((1, 16, 8), source=map_).last for map_ in maps]
+    scores = builder.concatenation(*lines, axis=1).last
+    builder = builder.dequantize()
+    graph = read_model_bytes(builder.build(), "test")
+    model = plan_model(graph, CompileOptions())
+    assert list(model.partition.reasons) == [len(graph.operators) - 1]
+    assert [output.tensor for output in model.plans[0].joined] == [scores.index]
+    compiled = CompiledModel(compile_graph(model, 1, CompileOptions()))
+    inputs = random_inputs(compiled, seed=1)
+    result = compiled.run(inputs)
+    expected = Reference(graph, {graph.inputs[0]: counted(inputs["x"])}).run()
+    name = graph.tensor(scores.index).name
+    np.testing.assert_array_equal(counted(result.tensors[name]), expected[scores.index])

@@ -28,6 +28,13 @@ def on_chip() -> ModelBuilder:
     return model.conv2d(8, 1).conv2d(4, 1)
 
 
+def pooled(kind: str = "int8") -> ModelBuilder:
+    """Pools inside, in front of and behind the wide middle."""
+    model = picture(45, 33, 4, kind).max_pool_2d(3, stride=1, padding="same")
+    model = model.conv2d(40, 3).average_pool_2d(3, stride=1, padding="same")
+    return model.conv2d(40, 1).max_pool_2d(2).conv2d(8, 1)
+
+
 MODELS = {
     "one layer": (picture(33, 35, 3).conv2d(8, 3), 320),
     "odd rows": (picture(33, 35, 3).conv2d(8, 3, stride=2).conv2d(16, 1).conv2d(8, 3), 336),
@@ -36,6 +43,8 @@ MODELS = {
     "on chip": (on_chip(), 560),
     "large result": (picture(40, 40, 4).conv2d(16, 3), 500),
     "large kernel": (picture(36, 30, 1).conv2d(4, 9), 260),
+    "pools": (pooled(), 500),
+    "pools uint8": (pooled("uint8"), 700),
     "words": (picture(30, 26, 8).conv2d(24, 3).conv2d(8, 3, stride=2), 400),
 }
 
@@ -48,7 +57,7 @@ def test_parts_compute_the_whole(name: str) -> None:
     assert run.count(PassInputStep) > 1
 
 
-@pytest.mark.parametrize("name", ["deep", "on chip"])
+@pytest.mark.parametrize("name", ["deep", "on chip", "pools"])
 def test_no_hazards(name: str) -> None:
     builder, words = MODELS[name]
     run = run_in_passes(builder.build(), words, concurrent=True)

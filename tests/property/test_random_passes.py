@@ -1,5 +1,5 @@
-"""Random convolution networks on odd pictures, in spatial passes that a small narrow memory
-asks for, compute what the reference says.
+"""Random networks of convolutions and pools on odd pictures, in spatial passes that a small
+narrow memory asks for, compute what the reference says.
 
 A small sample runs by default; EDGETPU_RANDOM_PASSES=300 asks for more.
 """
@@ -19,7 +19,7 @@ EXAMPLES = int(os.environ.get("EDGETPU_RANDOM_PASSES", "15"))
 
 
 @st.composite
-def convolution_nets(draw: st.DrawFn) -> ModelBuilder:
+def networks(draw: st.DrawFn) -> ModelBuilder:
     kind = draw(st.sampled_from(["int8", "uint8"]))
     height, width = draw(st.integers(20, 60)), draw(st.integers(20, 60))
     channels = draw(st.sampled_from([1, 2, 3, 4, 6, 8, 11, 12]))
@@ -28,7 +28,12 @@ def convolution_nets(draw: st.DrawFn) -> ModelBuilder:
     for _ in range(draw(st.integers(1, 5))):
         stride = draw(st.sampled_from([1, 1, 2]))
         kernel = draw(st.sampled_from([1, 3, 3, 5]))
-        if draw(st.booleans()) and model.last.shape[3] > 1:
+        pool = draw(st.sampled_from(["", "", "", "max", "average"]))
+        if pool:
+            kernel, padding = draw(st.integers(2, 3)), draw(st.sampled_from(["same", "valid"]))
+            build = model.max_pool_2d if pool == "max" else model.average_pool_2d
+            model = build(kernel, stride=stride, padding=padding)
+        elif draw(st.booleans()) and model.last.shape[3] > 1:
             model = model.depthwise_conv2d(kernel, stride=stride)
         else:
             outputs = draw(st.sampled_from([1, 3, 4, 8, 18, 24, 72]))
@@ -39,7 +44,7 @@ def convolution_nets(draw: st.DrawFn) -> ModelBuilder:
 
 
 @settings(derandomize=True, deadline=None, max_examples=EXAMPLES)
-@given(convolution_nets(), st.integers(3, 9))
+@given(networks(), st.integers(3, 9))
 def test_random_passes_compute_the_reference(model: ModelBuilder, tenths: int) -> None:
     """The memory holds so many tenths of what the network would like."""
     data = model.build()
