@@ -245,6 +245,25 @@ class ModelBuilder(ShapeLayers):
         """MUL."""
         return self._binary("MUL", (a, b), a.spread * b.spread, activation, output)
 
+    def extreme(self, name: str, a: Value, b: Value) -> Self:
+        """MAXIMUM or MINIMUM, of values with one quantisation."""
+        shape = np.broadcast_shapes(a.shape, b.shape)
+        return self.op(name, (a, b), shape, output=a.output, version=2, spread=a.spread)
+
+    def squared_difference(self, a: Value, b: Value, *, output: Scale | None = None) -> Self:
+        """SQUARED_DIFFERENCE."""
+        shape, spread = np.broadcast_shapes(a.shape, b.shape), a.spread**2 + b.spread**2
+        scale = output or self._spread_scale(spread, "relu")
+        return self.op("SQUARED_DIFFERENCE", (a, b), shape, output=scale, spread=spread)
+
+    def prelu(
+        self, alpha: Value, *, source: Value | None = None, output: Scale | None = None
+    ) -> Self:
+        """PRELU."""
+        value = self._pick(source)
+        scale = output or self._spread_scale(value.spread)
+        return self.op("PRELU", (value, alpha), value.shape, output=scale, spread=value.spread)
+
     def _table_op(
         self, name: str, source: Value | None, scale: Scale, options: dict[str, Any], spread: float
     ) -> Self:

@@ -37,6 +37,8 @@ class RandomMaps:
         "resize",
         "excitation",
         "numbers",
+        "extreme",
+        "slope",
     )
 
     def __init__(self, seed: int) -> None:
@@ -166,6 +168,31 @@ class RandomMaps:
         if self.choose([True, False]):
             pair.reverse()
         getattr(self.builder, self.choose(["mul", "add", "sub"]))(*pair)
+
+    def _extreme(self) -> None:
+        """The larger or smaller of two values, or the square of their distance."""
+        value = self.pick()
+        kernel = self.choose([1, 3])
+        other = self.builder.conv2d(value.shape[3], kernel, source=value, output=value.output).last
+        self.others.append(other)
+        if self.choose([True, False]) and value.shape[1:3] != (1, 1):
+            self.others.append(self.builder.max_pool_2d(value.shape[1:3]).last)
+        pair = [value, self.others[-1]]
+        if self.choose([True, False]):
+            pair.reverse()
+        if self.choose(range(3)):
+            self.builder.extreme(self.choose(["MAXIMUM", "MINIMUM"]), *pair)
+        else:
+            self.builder.squared_difference(*pair)
+
+    def _slope(self) -> None:
+        value = self.pick()
+        low, kind = (-128, np.int8) if self.builder.type == "int8" else (0, np.uint8)
+        codes = np.random.default_rng(self.choose(range(99))).integers(0, 256, value.shape[-1:])
+        alpha = (codes + low).astype(kind).reshape(1, 1, -1)
+        scale, zero = float(np.float32(self.choose([0.002, 0.01]))), low + self.choose([0, 128])
+        constant = self.builder.constant(alpha, scales=[scale], zero_points=[zero])
+        self.builder.prelu(constant, source=value)
 
     def _resize(self) -> None:
         value = self.pick()

@@ -34,6 +34,8 @@ from .lstm_limits import (
 from .map_limits import (
     doubled_or_same,
     maps_of_one_picture,
+    one_unit,
+    operands_of_one_unit,
     picture_from_host,
     quantised_constant,
     repeated_pixels,
@@ -161,12 +163,14 @@ def same_real_values(graph: Graph, op: Operator, _context: Context) -> Violation
     return Violation("other scale or zero point", "the input's", result(graph, op).name)
 
 
+_OPERANDS = (maps_of_one_picture, quantised_constant, repeated_pixels)
 _SUM = Lowering(
     Evidence.VENDOR_BYTES,
     "movenet_single_pose_lightning_ptq, deeplabv3_mnv2_dm05_pascal_quant",
-    (maps_of_one_picture, quantised_constant, repeated_pixels),
+    _OPERANDS,
     (picture_from_host,),
 )
+_EXTREME = Lowering(Evidence.EMULATOR, "", (*_OPERANDS, one_unit), (picture_from_host,))
 _CLAMP = Lowering(Evidence.EMULATOR, "", (maps_of_one_picture,), (picture_from_host,))
 _MOVE = Lowering(Evidence.EMULATOR, "", (whole_words, same_units), (picture_from_host,))
 _CONVOLUTION = (vector_in_blocks,)
@@ -216,11 +220,13 @@ LOWERINGS: dict[str, Lowering] = {
         (several_pixels, rows_or_columns),
         (picture_from_host,),
     ),
+    "MAXIMUM": _EXTREME,
     "MAX_POOL_2D": Lowering(Evidence.EMULATOR, "", (same_real_values,), (picture_from_host,)),
+    "MINIMUM": _EXTREME,
     "MUL": Lowering(
         Evidence.VENDOR_BYTES,
         "looming_64x64_3x3, movenet_single_pose_lightning_ptq",
-        (maps_of_one_picture, quantised_constant, repeated_pixels),
+        _OPERANDS,
         (picture_from_host,),
     ),
     "PACK": _MOVE,
@@ -230,6 +236,7 @@ LOWERINGS: dict[str, Lowering] = {
         (whole_words, same_real_values),
         (picture_from_host,),
     ),
+    "PRELU": Lowering(Evidence.EMULATOR, "", _OPERANDS, (picture_from_host,)),
     "QUANTIZE": Lowering(
         Evidence.VENDOR_BYTES,
         "dense_256, movenet_single_pose_lightning_ptq",
@@ -272,6 +279,9 @@ LOWERINGS: dict[str, Lowering] = {
         (words_or_one_part, same_real_values),
         (picture_from_host,),
     ),
+    "SQUARED_DIFFERENCE": Lowering(
+        Evidence.EMULATOR, "", (*_OPERANDS, operands_of_one_unit), (picture_from_host,)
+    ),
     "SQUEEZE": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),
     "STRIDED_SLICE": Lowering(
         Evidence.EMULATOR, "", (words_or_one_step, same_real_values), (picture_from_host,)
@@ -291,7 +301,17 @@ LOWERINGS: dict[str, Lowering] = {
 
 
 _SEVERAL_INPUTS = frozenset(
-    {"ADD", "CONCATENATION", "MUL", "PACK", "SUB", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+    {
+        "ADD",
+        "CONCATENATION",
+        "MAXIMUM",
+        "MINIMUM",
+        "MUL",
+        "PACK",
+        "SQUARED_DIFFERENCE",
+        "SUB",
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    }
 )
 
 

@@ -85,6 +85,32 @@ def quantised_constant(graph: Graph, op: Operator, _context: Context) -> Violati
 
 
 @constraint()
+def one_unit(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """All operands, constant ones too, have the type, scale and zero point of the result."""
+    return _same_quantisation(graph, op, result(graph, op))
+
+
+@constraint()
+def operands_of_one_unit(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """Both operands have the same scale and zero point."""
+    first = operand(graph, op, 0)
+    return None if first is None else _same_quantisation(graph, op, first)
+
+
+def _same_quantisation(graph: Graph, op: Operator, wanted: Tensor) -> Violation | None:
+    for position in range(len(op.inputs)):
+        tensor = operand(graph, op, position)
+        if tensor is not None and _unit(tensor) != _unit(wanted):
+            return Violation("other scale or zero point", f"that of '{wanted.name}'", tensor.name)
+    return None
+
+
+def _unit(tensor: Tensor) -> tuple[object, ...]:
+    found = tensor.quantization
+    return (tensor.type,) if found is None else (tensor.type, found.scales, found.zero_points)
+
+
+@constraint()
 def requantised_on_a_map(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """A QUANTIZE that changes values is lowered on maps of one picture."""
     if keeps_values(graph, op):

@@ -178,6 +178,10 @@ class PlanBuilder:
         )
         return name
 
+    def unused(self, name: str) -> str:
+        """A name for a buffer that an operator may ask for several times."""
+        return f"{name} {self.now}" if self.has_buffer(name) else name
+
     def has_buffer(self, name: str) -> bool:
         return name in self._buffers
 

@@ -5,12 +5,34 @@ Reads the Graph level.
 
 from __future__ import annotations
 
-from ..frontend.graph import Graph, Operator
+from ..frontend.graph import Graph, Operator, Tensor, TensorType
 from .dataflow import scale
+
+SIGNED_OFFSET = 128
+"""The chip's byte is an int8 value plus this."""
 
 
 def constant_number(graph: Graph, op: Operator) -> float | None:
     """The real value of the operator's constant operand if all its elements are equal."""
+    found = _constant(graph, op)
+    if found is None:
+        return None
+    tensor, value = found
+    assert tensor.quantization is not None
+    return scale(tensor) * (value - tensor.quantization.zero_points[0])
+
+
+def constant_code(graph: Graph, op: Operator) -> int | None:
+    """The same constant as the chip's byte."""
+    found = _constant(graph, op)
+    if found is None:
+        return None
+    tensor, value = found
+    return value + SIGNED_OFFSET if tensor.type == TensorType.INT8 else value
+
+
+def _constant(graph: Graph, op: Operator) -> tuple[Tensor, int] | None:
+    """The constant operand and the value of all its elements."""
     for index in op.inputs:
         tensor = graph.tensor(index)
         if tensor.data is None:
@@ -18,9 +40,7 @@ def constant_number(graph: Graph, op: Operator) -> float | None:
         values = tensor.data.reshape(-1)
         if not values.size or tensor.data.dtype.itemsize != 1 or (values != values[0]).any():
             return None
-        assert tensor.quantization is not None
-        zero = tensor.quantization.zero_points[0]
-        return scale(tensor) * (int(values[0]) - zero)
+        return tensor, int(values[0])
     return None
 
 

@@ -15,9 +15,8 @@ from .constant_map import bring_constant
 from .family import Family
 from .map_collection import collect_map
 from .map_layout import MapLayout, map_layout
-from .multiply import add_product
+from .multiply import add_product_of, writes_whole_words
 from .patches import Operand, compact_operands, same_maps
-from .refusal import Refusal
 
 WORD_CHANNELS = 4
 
@@ -43,9 +42,7 @@ def plan_constant_product(planner: PlanBuilder, op: Operator) -> None:
         first = _row(planner, op, source)
     else:
         same_maps(planner, op)
-        output = planner.lay_out_map(op.outputs[0])
-        if output.pixel_words != output.channel_words:
-            raise Refusal(op.index, f"{op.name} writes a part of a joint map")
+        writes_whole_words(planner, op)
         (first,) = compact_operands(planner, op)
     made = planner.now
     second = bring_constant(planner, op, constant, first.layout)
@@ -53,7 +50,7 @@ def plan_constant_product(planner: PlanBuilder, op: Operator) -> None:
         replace(operand, buffer=planner.keep(operand.buffer))
         for operand in (first, Operand(source, first.layout, second, made, copied=True))
     )
-    add_product(planner, op, (operands[0], operands[1]), (source, constant))
+    add_product_of(planner, op, (operands[0], operands[1]), (source, constant))
 
 
 def _becomes_row(planner: PlanBuilder, op: Operator) -> bool:

@@ -6,6 +6,7 @@ sum has one unit. Facts: docs/format/elementwise.md, "Sums".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from ..fast_dataclass import dataclass
@@ -15,7 +16,7 @@ from .constant_number import has_numbers
 from .dataflow import scale, zero_point
 from .family import Family
 from .map_operands import whole_operands
-from .patches import PatchClass, patch_classes, result_buffer
+from .patches import Operand, PatchClass, patch_classes, result_map
 from .plan import Step
 from .refusal import Refusal
 from .requantization import Requantization, activation_range, requantization, single
@@ -83,13 +84,36 @@ def _closer(value: Fraction, first: tuple[int, int], other: tuple[int, int]) -> 
 
 def plan_sum(planner: PlanBuilder, op: Operator) -> None:
     """Copies of operands that are not compact, then the sum."""
-    output = planner.lay_out_map(op.outputs[0])
+    planner.lay_out_map(op.outputs[0])
     operands = whole_operands(planner, op)
     weights = _weights(planner, op)
     zeros = [zero_point(planner.graph.tensor(tensor)) for tensor in op.inputs]
+    add_sum(
+        planner,
+        op,
+        operands,
+        weights,
+        result_map(planner, op, operands),
+        initial=-sum(weight * zero for weight, zero in zip(weights, zeros, strict=True)),
+        requantization=_requantization(planner, op, weights),
+    )
+
+
+def add_sum(
+    planner: PlanBuilder,
+    op: Operator,
+    operands: Sequence[Operand],
+    weights: tuple[int, int],
+    target: Operand,
+    *,
+    initial: int,
+    requantization: Requantization,
+) -> None:
+    """The step that adds two operands of one layout, times weights, for `op`."""
     line = planner.block_line(SUM_LINES, top_line(planner, op))
     first, second = (
-        Term(operand.buffer, weight) for operand, weight in zip(operands, weights, strict=True)
+        Term(planner.keep(operand.buffer), weight)
+        for operand, weight in zip(operands, weights, strict=True)
     )
     planner.add(
         SumStep(
@@ -97,12 +121,12 @@ def plan_sum(planner: PlanBuilder, op: Operator) -> None:
             lowest_line=line,
             small=SUM_LINES,
             terms=(first, second),
-            initial=-sum(weight * zero for weight, zero in zip(weights, zeros, strict=True)),
-            output=result_buffer(planner, op, operands),
-            channel_words=output.channel_words,
-            classes=patch_classes([operand.layout for operand in operands], output),
-            requantization=_requantization(planner, op, weights),
-            scratch=planner.scratch(f"{op.index} weights", SUM_WORDS),
+            initial=initial,
+            output=target.buffer,
+            channel_words=target.layout.channel_words,
+            classes=patch_classes([operand.layout for operand in operands], target.layout),
+            requantization=requantization,
+            scratch=planner.scratch(planner.unused(f"{op.index} weights"), SUM_WORDS),
         )
     )
 

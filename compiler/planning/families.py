@@ -3,6 +3,7 @@ preference. One line each; nothing else in the driver names an operator."""
 
 from __future__ import annotations
 
+from .composed import EXTREME, PRELU, SQUARED_DIFFERENCE
 from .constant_product import CONSTANT_PRODUCT, ROW
 from .convolution import CONVOLUTION
 from .elementwise import SUM
@@ -44,6 +45,9 @@ FAMILIES: tuple[Family, ...] = (
     POINTWISE,
     CONSTANT_PRODUCT,
     PRODUCT,
+    EXTREME,
+    SQUARED_DIFFERENCE,
+    PRELU,
     RESIZE,
     LOGISTIC,
     LSTM,

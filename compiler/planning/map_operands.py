@@ -13,6 +13,7 @@ from ..frontend.graph import Operator
 from ..frontend.movement import Movement, picture, words_of
 from .builder import PlanBuilder
 from .constant_map import bring_values, values_of
+from .constant_number import constant_number
 from .fully_connected import add_gather
 from .map_layout import MapLayout, map_layout
 from .map_moves import Placed, add_move, movement_messages
@@ -102,7 +103,8 @@ def _constant(planner: PlanBuilder, op: Operator, tensor: int, size: Size) -> Op
     shape = picture(planner.graph.tensor(tensor).shape)
     if shape is None:
         raise Refusal(op.index, f"{op.name} with a constant of several pictures")
-    _check(op, shape, size)
+    if constant_number(planner.graph, op) is None:
+        _check(op, shape, size)
     pixel = shape[:2] == (1, 1) != size[:2]
     rows, columns = (GRID, GRID) if pixel else size[:2]
     layout, made = map_layout(rows, columns, words_of(size[2]), ()), planner.now

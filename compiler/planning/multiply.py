@@ -14,7 +14,7 @@ from .elementwise import fused
 from .family import Family
 from .map_layout import MapLayout
 from .map_operands import map_operands
-from .patches import Operand, PatchClass, patch_classes, result_buffer
+from .patches import Operand, PatchClass, patch_classes, result_map
 from .plan import Step
 from .refusal import Refusal
 from .requantization import Requantization, single
@@ -51,43 +51,66 @@ class ProductStep(Step):
 
 def plan_product(planner: PlanBuilder, op: Operator) -> None:
     """Copies of operands that are not compact, then the product."""
-    output = planner.lay_out_map(op.outputs[0])
-    if output.pixel_words != output.channel_words:
-        raise Refusal(op.index, f"{op.name} writes a part of a joint map")
+    writes_whole_words(planner, op)
     first, second = map_operands(planner, op)
     names = op.inputs[0], op.inputs[1]
     if first.pixel:
         first, second, names = second, first, (names[1], names[0])
-    add_product(planner, op, (first, second), names)
+    add_product_of(planner, op, (first, second), names)
+
+
+def writes_whole_words(planner: PlanBuilder, op: Operator) -> None:
+    """Lay the output out; refuse a part of a joint map."""
+    output = planner.lay_out_map(op.outputs[0])
+    if output.pixel_words != output.channel_words:
+        raise Refusal(op.index, f"{op.name} writes a part of a joint map")
+
+
+def add_product_of(
+    planner: PlanBuilder,
+    op: Operator,
+    operands: tuple[Operand, Operand],
+    names: tuple[int, int],
+) -> None:
+    """The step for the operator's result, of tensors `names` of the graph."""
+    first, second = (planner.graph.tensor(tensor) for tensor in names)
+    add_product(
+        planner,
+        op,
+        operands,
+        result_map(planner, op, [operand for operand in operands if not operand.pixel]),
+        zeros=(zero_point(first), zero_point(second)),
+        requantization=fused(planner, op, single(scale(first) * scale(second))),
+    )
 
 
 def add_product(
     planner: PlanBuilder,
     op: Operator,
     operands: tuple[Operand, Operand],
-    names: tuple[int, int],
+    target: Operand,
+    *,
+    zeros: tuple[int, int],
+    requantization: Requantization,
 ) -> None:
     """The step that multiplies two operands of one compact layout, of which the second may be
-    one pixel, tensors `names` of the graph; the output's layout is set."""
-    tensors = [planner.graph.tensor(tensor) for tensor in names]
+    one pixel, with these zero points, for `op`."""
     line = planner.block_line(FIFO_LINES, top_line(planner, op))
     compact = operands[0].layout
-    output = planner.layouts[op.outputs[0]]
-    assert isinstance(output, MapLayout)
-    maps = [operand for operand in operands if not operand.pixel]
+    spread = planner.unused(f"{op.index} spread")
     planner.add(
         ProductStep(
             ops=(op.index,),
             lowest_line=line,
-            first=operands[0].buffer,
-            second=operands[1].buffer,
-            zeros=(zero_point(tensors[0]), zero_point(tensors[1])),
-            output=result_buffer(planner, op, maps),
+            first=planner.keep(operands[0].buffer),
+            second=planner.keep(operands[1].buffer),
+            zeros=zeros,
+            output=target.buffer,
             second_pixel=operands[1].pixel,
-            spread=planner.scratch(f"{op.index} spread", SPREAD * compact.words + 1, rank=0),
-            channel_words=output.channel_words,
-            classes=patch_classes([compact], output),
-            requantization=fused(planner, op, single(scale(tensors[0]) * scale(tensors[1]))),
+            spread=planner.scratch(spread, SPREAD * compact.words + 1, rank=0),
+            channel_words=target.layout.channel_words,
+            classes=patch_classes([compact], target.layout),
+            requantization=requantization,
             identity=planner.identity(),
             line=line,
         )

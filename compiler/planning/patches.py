@@ -165,17 +165,24 @@ def same_maps(planner: PlanBuilder, op: Operator) -> None:
             )
 
 
-def result_buffer(planner: PlanBuilder, op: Operator, operands: Sequence[Operand]) -> str:
-    """Buffer of the output, whose layout is set: that of the operand (a copy counts as one) that
-    was made last, is needed no more and has the same layout, else a new one."""
+def scratch_map(planner: PlanBuilder, op: Operator, name: str, layout: MapLayout) -> Operand:
+    """A map of its own that the current step writes for later ones of the operator."""
+    buffer = planner.scratch(planner.unused(f"{op.index} {name}"), layout.words, rank=0)
+    return Operand(-1, layout, buffer, planner.now, copied=True)
+
+
+def result_map(planner: PlanBuilder, op: Operator, operands: Sequence[Operand]) -> Operand:
+    """The output, whose layout is set, written by the current step into the buffer of the operand
+    (a copy counts as one) that was made last, is needed no more and has the same layout, else
+    into a new one."""
     tensor = op.outputs[0]
     layout = planner.layouts[tensor]
     assert isinstance(layout, MapLayout)
     for operand in sorted(operands, key=lambda operand: -operand.made):
         free = operand.copied or planner.dies(operand.tensor, op)
         if free and _alike(operand.layout, layout):
-            return planner.take_over(tensor, operand.buffer)
-    return planner.produce(tensor, layout.words)
+            return Operand(tensor, layout, planner.take_over(tensor, operand.buffer), planner.now)
+    return Operand(tensor, layout, planner.produce(tensor, layout.words), planner.now)
 
 
 def _alike(a: MapLayout, b: MapLayout) -> bool:
@@ -187,6 +194,7 @@ def _alike(a: MapLayout, b: MapLayout) -> bool:
     )
     return (
         same_words
+        and a.words >= b.words
         and (a.rows.own, a.rows.held) == (b.rows.own, b.rows.held)
         and (a.columns.own, a.columns.held) == (b.columns.own, b.columns.held)
     )

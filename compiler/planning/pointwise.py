@@ -1,5 +1,5 @@
-"""Operators on one map, value by value: requantisation, clamps, activation tables, and sums and
-products with one constant number.
+"""Operators on one map, value by value: requantisation, clamps, activation tables, and sums,
+products and limits with one constant number.
 
 All are `output = clamp(multiplier * (weight * x + initial)) + zero point`, then perhaps a table.
 With weight 1 the words run through the identity matrix; other weights are 16-bit values in two
@@ -14,15 +14,15 @@ import math
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator, Tensor
 from .builder import PlanBuilder
-from .constant_number import constant_number
+from .constant_number import constant_code, constant_number
 from .dataflow import scale, zero_point
 from .elementwise import fused
 from .family import Family
 from .map_layout import MapLayout
-from .patches import PatchClass, compact_operands, patch_classes, result_buffer, same_maps
+from .patches import Operand, PatchClass, compact_operands, patch_classes, result_map, same_maps
 from .plan import WIDE_LINES, Step
 from .refusal import Refusal
-from .requantization import Requantization, from_bits, single
+from .requantization import Requantization, from_bits, raw_bytes, single
 from .wide_memory import top_line
 
 WEIGHT_LINES = 2
@@ -155,6 +155,16 @@ def _with_number(
     return Function(result, bias=(number,) * channels)
 
 
+def _limited(planner: PlanBuilder, op: Operator) -> Function:
+    """MAXIMUM and MINIMUM of x and c in the unit of x, or of x and itself."""
+    zero, code = zero_point(_source(planner, op)), constant_code(planner.graph, op)
+    if code is None:
+        return Function(raw_bytes(zero))
+    if op.name == "MAXIMUM":
+        return Function(raw_bytes(zero, lowest=code))
+    return Function(raw_bytes(zero, highest=code))
+
+
 def _product(planner: PlanBuilder, op: Operator) -> Function:
     """x * c."""
     source = _source(planner, op)
@@ -174,6 +184,8 @@ def _nearest(value: float) -> int:
 _FUNCTIONS = {
     "ADD": _sum,
     "LOGISTIC": _sigmoid,
+    "MAXIMUM": _limited,
+    "MINIMUM": _limited,
     "MUL": _product,
     "QUANTIZE": _requantised,
     "RELU": _requantised,
@@ -191,7 +203,7 @@ def is_pointwise(planner: PlanBuilder, op: Operator) -> bool:
         return False
     constants = any(planner.graph.tensor(index).is_constant for index in op.inputs)
     if not constants:
-        return op.name != "MUL"
+        return op.name not in ("MUL", "SQUARED_DIFFERENCE")
     return constant_number(planner.graph, op) is not None
 
 
@@ -199,29 +211,43 @@ def plan_pointwise(planner: PlanBuilder, op: Operator) -> None:
     """The step, behind a copy if the map is not compact."""
     same_maps(planner, op)
     function = _FUNCTIONS[op.name](planner, op)
-    output = planner.lay_out_map(op.outputs[0])
+    planner.lay_out_map(op.outputs[0])
     (operand,) = compact_operands(planner, op)
+    target = result_map(planner, op, [operand])
+    zero = zero_point(_source(planner, op))
+    add_function(planner, op, operand, target, function=function, zero=zero)
+
+
+def add_function(
+    planner: PlanBuilder,
+    op: Operator,
+    operand: Operand,
+    target: Operand,
+    *,
+    function: Function,
+    zero: int,
+) -> None:
+    """The step that computes a function of every value of an operand with zero point `zero`, for
+    `op`."""
     weighted = function.weight != 1
     lines = WEIGHT_LINES if weighted else BIAS_LINES if function.bias else 0
     line = planner.block_line(lines, top_line(planner, op)) if lines else WIDE_LINES
-    zero = 0 if weighted else zero_point(_source(planner, op))
+    weights = planner.unused(f"{op.index} weights")
     planner.add(
         PointwiseStep(
             ops=(op.index,),
             lowest_line=line,
             small=lines,
-            input=operand.buffer,
-            output=result_buffer(planner, op, [operand]),
-            channel_words=output.channel_words,
-            classes=patch_classes([operand.layout], output),
+            input=planner.keep(operand.buffer),
+            output=target.buffer,
+            channel_words=target.layout.channel_words,
+            classes=patch_classes([operand.layout], target.layout),
             weight=function.weight,
-            input_zero=zero,
+            input_zero=0 if weighted else zero,
             initial=function.initial,
             requantization=function.requantization,
             table=function.table,
-            constants=planner.scratch(f"{op.index} weights", WEIGHT_WORDS)
-            if weighted
-            else planner.identity(),
+            constants=planner.scratch(weights, WEIGHT_WORDS) if weighted else planner.identity(),
             bias=function.bias,
         )
     )

@@ -65,6 +65,11 @@ def clamps(
     return single(min(high, largest) * inverse), single(max(low, smallest) * inverse)
 
 
+def raw_bytes(zero: int, *, lowest: int = 0, highest: int = 255) -> Requantization:
+    """Bytes that stay as they are, counted from `zero`, between two of them."""
+    return Requantization(1.0, float(highest - zero), float(lowest - zero), zero)
+
+
 def requantization(
     accumulator_scale: float, output: Tensor, limits: tuple[float, float] = UNLIMITED
 ) -> Requantization:

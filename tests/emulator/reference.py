@@ -268,6 +268,35 @@ def multiply(ref: Reference, op: Operator) -> Array:
     return requantize(sums, factor, ref.scale(out)[0], ref.zero(out), activation)
 
 
+def extreme(ref: Reference, op: Operator) -> Array:
+    """MAXIMUM and MINIMUM."""
+    first, second = (ref.value(index) for index in op.inputs)
+    return np.maximum(first, second) if op.name == "MAXIMUM" else np.minimum(first, second)
+
+
+def squared_difference(ref: Reference, op: Operator) -> Array:
+    a, b, out = op.inputs[0], op.inputs[1], op.outputs[0]
+    difference = ref.value(a).astype(np.int64) - ref.value(b)
+    factor = product_factor(ref.scale(a)[0], ref.scale(b)[0], output=ref.scale(out)[0])
+    return requantize(difference * difference, factor, ref.scale(out)[0], ref.zero(out))
+
+
+def prelu(ref: Reference, op: Operator) -> Array:
+    x, alpha, out = op.inputs[0], op.inputs[1], op.outputs[0]
+    sums = ref.value(x).astype(np.int64) - ref.zero(x)
+    slopes = ref.value(alpha).astype(np.int64) - ref.zero(alpha)
+    unit, point = ref.scale(out)[0], ref.zero(out)
+    factor = product_factor(ref.scale(x)[0], ref.scale(alpha)[0], output=unit)
+    low = requantize(sums * slopes, factor, unit, point)
+    found = number(ref, op)
+    if found is not None:
+        sign = 1 if found[2] >= 0 else -1
+        factor = F(F(ref.scale(x)[0] * F(abs(found[2]))) * (F(1) / unit))
+        low = requantize(sign * sums, factor, unit, point)
+    high = requantize(sums, product_factor(ref.scale(x)[0], output=unit), unit, point)
+    return np.where(sums >= 0, high, low)
+
+
 ADD_LIMIT = 32767
 """Largest weight of an operand of ADD."""
 
@@ -527,11 +556,14 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "EXPAND_DIMS": reshape,
     "FULLY_CONNECTED": fully_connected,
     "LOGISTIC": logistic,
+    "MAXIMUM": extreme,
     "MAX_POOL_2D": max_pool,
     "MEAN": mean,
+    "MINIMUM": extreme,
     "MUL": multiply,
     "PACK": pack,
     "PAD": pad,
+    "PRELU": prelu,
     "QUANTIZE": quantize,
     "REDUCE_MAX": largest,
     "RELU": rectify,
@@ -544,6 +576,7 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "SOFTMAX": softmax,
     "SPACE_TO_DEPTH": space_to_depth,
     "SPLIT": split,
+    "SQUARED_DIFFERENCE": squared_difference,
     "SQUEEZE": reshape,
     "STRIDED_SLICE": strided_slice,
     "SUB": add,

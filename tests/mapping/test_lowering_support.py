@@ -151,6 +151,23 @@ def test_operands_of_numbers(name: str, values: list[int], wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("MAXIMUM", "one_unit"), ("MINIMUM", "one_unit"), ("SQUARED_DIFFERENCE", "")],
+)
+def test_one_unit(name: str, wanted: str) -> None:
+    factory = GraphFactory()
+    image = factory.activation(1, 16, 16, 4)
+    operands = [factory.conv(image, 4), factory.conv(image, 4)]
+    output = factory.activation(1, 16, 16, 4, quantization=Quantization((0.123,), (7,)))
+    factory.op(name, operands, [output])
+    assert refused(run(factory, image)).get(2, "") == wanted
+    other = factory.activation(1, 16, 16, 4, quantization=Quantization((0.123,), (7,)))
+    factory.op(name, [operands[0], other], [output])
+    wanted = "operands_of_one_unit" if name == "SQUARED_DIFFERENCE" else "one_unit"
+    assert refused(run(factory, image, other)).get(3, "") == wanted
+
+
+@pytest.mark.parametrize(
     "quantization",
     [
         None,
