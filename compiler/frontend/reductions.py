@@ -36,3 +36,12 @@ def reduced_picture(graph: Graph, op: Operator) -> tuple[int, int, int] | None:
     if rows == columns == 1:
         return result if prod(shape) == source[2] else None
     return result if picture(shape) == result else None
+
+
+def sums_channels(graph: Graph, op: Operator) -> bool:
+    """Whether an operator reduces the channels of a picture, and nothing else, to one."""
+    axes, shape = graph.tensor(op.inputs[1]).data, graph.tensor(op.inputs[0]).shape
+    if axes is None or len(shape) != _PICTURE + 1 or shape[0] != 1:
+        return False
+    found = {int(axis) % len(shape) for axis in axes.reshape(-1)}
+    return found == {_PICTURE} and graph.tensor(op.outputs[0]).shape == (*shape[:-1], 1)

@@ -144,7 +144,7 @@ class _TensorOps:
         """Whether every output word is one input word times one line, without header vectors."""
         step = self.step
         dense = step.packed and not step.depthwise and not step.headers
-        return dense and step.chunks.lines == 1
+        return dense and step.chunks.lines == 1 and not self.streamed
 
     def _without_sum(self, op: TensorOp, pixels: int) -> TensorOp:
         """The form without a loop that is summed over."""

@@ -46,6 +46,7 @@ from .movement_limits import (
     host_vector,
     joined_or_fused,
     keeps_words,
+    rows_columns_or_channels,
     rows_or_columns,
     same_units,
     splits_groups,
@@ -217,7 +218,7 @@ LOWERINGS: dict[str, Lowering] = {
     "MEAN": Lowering(
         Evidence.VENDOR_BYTES,
         "yamnet_spectra_in",
-        (several_pixels, rows_or_columns),
+        (several_pixels, rows_columns_or_channels),
         (picture_from_host,),
     ),
     "MAXIMUM": _EXTREME,
@@ -287,7 +288,9 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.EMULATOR, "", (words_or_one_step, same_real_values), (picture_from_host,)
     ),
     "SUB": _SUM,
-    "SUM": Lowering(Evidence.EMULATOR, "", (several_pixels, rows_or_columns), (picture_from_host,)),
+    "SUM": Lowering(
+        Evidence.EMULATOR, "", (several_pixels, rows_columns_or_channels), (picture_from_host,)
+    ),
     "TANH": _CLAMP,
     "TILE": _MOVE,
     "TRANSPOSE": _MOVE,

@@ -8,7 +8,7 @@ from ..frontend.graph import Graph, Operator, Tensor
 from ..frontend.movement import WORD, picture
 from ..frontend.movements import movements
 from ..frontend.padded_groups import grouped_convolution
-from ..frontend.reductions import reduced_picture
+from ..frontend.reductions import reduced_picture, sums_channels
 from ..frontend.slices import single_step
 from .constraints.base import (
     Context,
@@ -112,3 +112,11 @@ def rows_or_columns(graph: Graph, op: Operator, _context: Context) -> Violation 
     if reduced_picture(graph, op) is not None:
         return None
     return Violation(result(graph, op).shape, "rows or columns of a picture")
+
+
+@constraint()
+def rows_columns_or_channels(graph: Graph, op: Operator, context: Context) -> Violation | None:
+    """The operator is lowered over rows, columns or both of a picture, with a result that has
+    the picture's other dimensions in their order, or over its channels alone, with a result that
+    has a dimension of one in their place."""
+    return None if sums_channels(graph, op) else rows_or_columns.check(graph, op, context)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..fast_dataclass import dataclass
+from ..frontend.equivalent_layers import as_layers
 from ..frontend.graph import Graph, Operator
 from ..frontend.joined_outputs import split_outputs
 from ..frontend.padded_groups import pad_groups
@@ -62,7 +63,7 @@ def plan_region(
     Raises Refusal with the operator that cannot be planned.
     """
     region = region or whole_graph(graph)
-    graph = pad_groups(graph, frozenset(region.operators))
+    graph = as_layers(pad_groups(graph, frozenset(region.operators)), region.operators)
     split = split_outputs(graph, region.operators, region.outputs)
     if split is None:
         return _plan_region(graph, region, release, narrow_words)

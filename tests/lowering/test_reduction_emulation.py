@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from compiler.planning.convolution import ConvolutionStep
 from compiler.planning.map_moves import MapMoveStep
 from compiler.planning.pooling import GlobalPoolStep
 from compiler.planning.window_pool import WindowPoolStep
@@ -90,3 +92,15 @@ def test_a_maximum_behind_another_reader():
     layer = builder.conv2d(8, 1, source=largest).last
     builder = builder.output(builder.conv2d(16, 1, source=trunk).last, layer)
     check_moves(builder, WindowPoolStep)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+@pytest.mark.parametrize("channels", [4, 12, 68, 256])
+@pytest.mark.parametrize("name", ["MEAN", "SUM"])
+def test_channels(name, channels, kind):
+    builder = picture(9, 6, channels, kind)
+    source = builder.last
+    axes = builder.constant(np.array([-1], np.int32))
+    output = builder._spread_scale(source.spread * (channels**0.5 if name == "SUM" else 0.3))
+    builder.op(name, [source, axes], (1, 9, 6, 1), output=output, options={"keep_dims": True})
+    assert len(steps_of(check(builder.conv2d(8, 3)), ConvolutionStep)) >= 2

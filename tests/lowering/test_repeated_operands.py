@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compiler.planning.convolution import ConvolutionStep
 from compiler.planning.fully_connected import GatherStep
 from compiler.planning.multiply import ProductStep
 from compiler.planning.patches import InteriorCopyStep
@@ -89,3 +90,13 @@ def test_several_constants() -> None:
     for name in ("mul", "add", "sub", "mul"):
         getattr(builder, name)(builder.last, numbers(builder, 12))
     check(builder.conv2d(8, 3))
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+@pytest.mark.parametrize("channels", [4, 5, 24, 70])
+@pytest.mark.parametrize("activation", ["none", "relu6"])
+def test_factors_of_channels_are_a_layer(channels: int, kind: str, activation: str) -> None:
+    builder = ModelBuilder(kind, seed=3).input("x", (1, 13, 6, 4)).conv2d(channels, 1)
+    factors = numbers(builder, channels)
+    steps = check(builder.mul(builder.last, factors, activation=activation).conv2d(8, 3))
+    assert len(steps_of(steps, ConvolutionStep)) == 3

@@ -265,7 +265,9 @@ def test_a_pool_of_the_host_input() -> None:
         ([1, 2], (1, 64), ""),
         ([-2, -3], (1, 1, 1, 64), ""),
         ([1], (1, 16, 64), ""),
-        ([1, 2, 3], (1, 1), "rows_or_columns"),
+        ([3], (1, 16, 16, 1), ""),
+        ([3], (1, 16, 16), "rows_columns_or_channels"),
+        ([1, 2, 3], (1, 1), "rows_columns_or_channels"),
     ],
 )
 def test_mean(axes: list[int], shape: tuple[int, ...], wanted: str) -> None:

@@ -1,0 +1,91 @@
+"""Operators that are convolutions of one pixel by another name: sums over channels, and products
+with one constant for each channel.
+
+Reads and writes the Graph level. Facts: docs/format/convolution.md, "Operators that are layers".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING
+
+from .graph import Graph, Operator, Quantization, Tensor
+from .movement import WORD, picture
+from .reductions import sums_channels
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_MAP_RANK = 4
+_VALID = 1
+"""Padding.VALID of the schema."""
+_OPTIONS = {"padding": _VALID, "stride_h": 1, "stride_w": 1}
+_DILATION = {"dilation_h_factor": 1, "dilation_w_factor": 1}
+
+
+def as_layers(graph: Graph, operators: Collection[int]) -> Graph:
+    """The graph with such operators among `operators` as convolutions; tensors and operators keep
+    their indices."""
+    tensors, changed = list(graph.tensors), list(graph.operators)
+    for index in sorted(operators):
+        op = graph.operators[index]
+        found = _layer(graph, op)
+        if found is None:
+            continue
+        name, source, weights = found
+        tensors.append(replace(weights, index=len(tensors)))
+        fused = op.options.get("fused_activation_function", 0)
+        options = {**_OPTIONS, **_DILATION, "fused_activation_function": fused}
+        inputs = source, tensors[-1].index
+        changed[index] = replace(op, name=name, inputs=inputs, options=options)
+    if len(tensors) == len(graph.tensors):
+        return graph
+    return replace(graph, tensors=tuple(tensors), operators=tuple(changed))
+
+
+def _layer(graph: Graph, op: Operator) -> tuple[str, int, Tensor] | None:
+    """The layer's name, its input and its weights."""
+    if op.name in ("MEAN", "SUM") and sums_channels(graph, op):
+        return "CONV_2D", op.inputs[0], _ones(graph, op)
+    factors = channel_factors(graph, op)
+    if factors is None:
+        return None
+    source = next(tensor for tensor in op.inputs if tensor != factors.index)
+    assert factors.data is not None
+    shape = 1, 1, 1, graph.tensor(source).shape[-1]
+    weights = replace(factors, shape=shape, data=factors.data.reshape(shape))
+    return "DEPTHWISE_CONV_2D", source, weights
+
+
+def _ones(graph: Graph, op: Operator) -> Tensor:
+    """Weights of one, in a unit that makes a MEAN of the sum."""
+    import numpy as np  # noqa: PLC0415 - imported late
+
+    source = graph.tensor(op.inputs[0])
+    channels = source.shape[-1]
+    unit = float(np.float32(1) / np.float32(channels if op.name == "MEAN" else 1))
+    shape = 1, 1, 1, channels
+    data: NDArray[np.generic] = np.ones(shape, f"{source.type.name.lower()}")
+    quantization = Quantization((unit,), (0,))
+    return replace(source, name="ones", shape=shape, data=data, quantization=quantization)
+
+
+def channel_factors(graph: Graph, op: Operator) -> Tensor | None:
+    """The constant by which a MUL multiplies a map of several pixels, if it is one number for
+    each channel, and not the same for all."""
+    if op.name != "MUL":
+        return None
+    constants = [graph.tensor(t) for t in op.inputs if graph.tensor(t).is_constant]
+    shape = graph.tensor(op.outputs[0]).shape
+    others = [graph.tensor(t).shape for t in op.inputs if not graph.tensor(t).is_constant]
+    if len(constants) != 1 or others != [shape] or len(shape) != _MAP_RANK:
+        return None
+    (constant,) = constants
+    whole = shape[-1] >= WORD and prod(shape[:-1]) > 1
+    if not whole or picture(constant.shape) != (1, 1, shape[-1]) or constant.data is None:
+        return None
+    values = constant.data.reshape(-1)
+    return constant if (values != values[0]).any() else None
