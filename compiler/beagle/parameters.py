@@ -38,11 +38,11 @@ def pack_layer(
     Raises UnsupportedModelError for weights the layouts do not cover.
     """
     if op.name == "CONV_2D":
-        return (matrices.convolution(graph, op, rules),)
+        return matrices.convolution(graph, op, rules)
     if op.name == "DEPTHWISE_CONV_2D":
-        return (matrices.depthwise(graph, op, rules),)
+        return matrices.depthwise(graph, op, rules)
     if op.name == "FULLY_CONNECTED":
-        return (matrices.fully_connected(graph, op, rules),)
+        return matrices.fully_connected(graph, op, rules)
     if op.name == "SOFTMAX":
         return tables.softmax(graph, op, rules)
     if op.name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
@@ -68,9 +68,8 @@ def _one_hot(
             return one_hot.select_channels(graph, op, indices)
         if op.name == "SPLIT" or not rules.one_hot_vectors:
             return ()
-        segment = one_hot.concatenate_vectors(graph, op)
-    elif op.name == "RESHAPE" and rules.one_hot_vectors:
-        segment = one_hot.reshape(graph, op)
-    else:
-        segment = None
+        return one_hot.concatenate_vectors(graph, op)
+    if op.name != "RESHAPE" or not rules.one_hot_vectors:
+        return ()
+    segment = one_hot.reshape(graph, op)
     return () if segment is None else (segment,)

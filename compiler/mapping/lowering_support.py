@@ -57,10 +57,6 @@ from .movement_limits import (
 from .program_parts import keeps_values, one_activation_input
 from .reasons import Reason
 
-BLOCK = 64
-"""Channels of a vector that one tile holds."""
-VECTOR = 16 * BLOCK
-"""The longest vector the tiles hold in single blocks."""
 WORD = 4
 """Bytes of a narrow word."""
 MAP_RANK = 4
@@ -124,22 +120,22 @@ def vector_input(graph: Graph, op: Operator, _context: Context) -> Violation | N
 
 @constraint()
 def vector_in_blocks(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """A fully connected layer, or a convolution of one pixel, is lowered for up to 16384 inputs
-    and up to 1024 outputs."""
+    """A fully connected layer, or a convolution of one pixel, is lowered for up to 65536 inputs
+    and up to 65536 outputs."""
     source, output = _source(graph, op), result(graph, op)
     if not is_vector(source.shape) and op.name != "FULLY_CONNECTED":
         return None
-    for tensor, most in ((source, LONGEST), (output, VECTOR)):
+    for tensor in (source, output):
         size = prod(tensor.shape)
-        if size > most:
-            return Violation(f"{size} values", f"up to {most}", tensor.name)
+        if size > LONGEST:
+            return Violation(f"{size} values", f"up to {LONGEST}", tensor.name)
     return None
 
 
 @constraint()
 def same_layout(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """The operator is lowered if the three innermost dimensions stay, if it reads the model's
-    input as the host sends it, if it flattens a map of up to 16384 values or the result of an
+    input as the host sends it, if it flattens a map of up to 65536 values or the result of an
     LSTM, if every pixel keeps its channels or is whole words of four before and after, or if it
     alone reads a CONV_2D and splits its channels into groups."""
     source, output = _source(graph, op), result(graph, op)

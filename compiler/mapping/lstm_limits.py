@@ -8,12 +8,13 @@ from math import prod
 from ..frontend.graph import Graph, Operator, Tensor, TensorType
 from ..frontend.slices import single_step
 from .constraints.base import Context, Violation, constraint, operand, option, result
-from .movement_limits import LONGEST
 from .program_parts import keeps_values
 
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 WORD = 4
 """Bytes of a narrow word."""
+MOST_VALUES = 16384
+"""Values of the longest sequence."""
 MOST_UNITS = 1024
 """Units of 16 tiles."""
 TANH = 4
@@ -81,8 +82,8 @@ def lstm_sizes(graph: Graph, op: Operator, _context: Context) -> Violation | Non
     if inputs % WORD or units % WORD or units > MOST_UNITS:
         sizes = f"{inputs} inputs, {units} units"
         return Violation(sizes, f"multiples of {WORD}, up to {MOST_UNITS} units", source.name)
-    if prod(source.shape) > LONGEST or prod(output.shape) > LONGEST:
-        return Violation(source.shape, f"up to {LONGEST} values", source.name)
+    if max(prod(source.shape), prod(output.shape)) > MOST_VALUES:
+        return Violation(source.shape, f"up to {MOST_VALUES} values", source.name)
     return _fitting(graph, op, inputs, units)
 
 

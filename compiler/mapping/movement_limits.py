@@ -19,13 +19,15 @@ from .constraints.base import (
     result,
 )
 
-LONGEST = 16384
+LONGEST = 65536
 """Values of the longest vector."""
+LONGEST_PACKED = 4096
+"""Values of the longest vector that a matrix of ones and zeros puts together."""
 
 
 @constraint()
 def host_vector(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """A vector that is the model's input is lowered for up to 16384 values."""
+    """A vector that is the model's input is lowered for up to 65536 values."""
     source = activation_inputs(graph, op)[0]
     size = prod(source.shape)
     if not context.reads_host or size <= LONGEST:
@@ -98,11 +100,15 @@ def words_or_one_step(graph: Graph, op: Operator, context: Context) -> Violation
 
 @constraint()
 def joined_or_fused(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """CONCATENATION is lowered for vectors, and for maps where it joins rows, columns or whole
-    words of four channels."""
-    if is_vector(result(graph, op).shape):
-        return vectors_only.check(graph, op, context)
-    return whole_words.check(graph, op, context)
+    """CONCATENATION is lowered for vectors, up to 4096 values where one ends inside a word of
+    four, and for maps where it joins rows, columns or whole words of four channels."""
+    output = result(graph, op)
+    if not is_vector(output.shape):
+        return whole_words.check(graph, op, context)
+    size, parts = prod(output.shape), activation_inputs(graph, op)
+    if size > LONGEST_PACKED and any(prod(part.shape) % WORD for part in parts[:-1]):
+        return Violation(f"{size} values", f"up to {LONGEST_PACKED}", output.name)
+    return vectors_only.check(graph, op, context)
 
 
 @constraint()

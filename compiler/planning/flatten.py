@@ -31,7 +31,7 @@ from .wide_memory import IDENTITY_LINE, stack_blocks
 WORD_CHANNELS = 4
 PACKED_ON_ONE_TILE = 16
 """Pixels of one channel that are packed as a vector."""
-MOST_VALUES = 16384
+MOST_VALUES = 65536
 SPARE_HEADER_LINES = 32
 _BEHIND_COLLECTED = 1.1
 _BEHIND_TENSORS = 1.5

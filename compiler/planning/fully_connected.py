@@ -6,6 +6,7 @@ Facts: docs/format/fully_connected.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..fast_dataclass import dataclass
@@ -16,19 +17,21 @@ from .family import Family
 from .joint_vector import joint_place
 from .map_collection import collect_map
 from .map_layout import MapLayout
-from .plan import TILES, Segment, Step
+from .matrix_parts import matrix_parts
+from .plan import Segment, Step
 from .refusal import Refusal
 from .requantization import Requantization, activation_range, requantization, single
 from .softmax_area import produce_vector
-from .vectors import Blocks, VectorLayout, require_vector, vector_layout
+from .tiling import length
+from .vectors import BLOCK_WORDS, Blocks, VectorLayout, require_vector, vector_layout
 from .wide_memory import IDENTITY_LINE
 
 CHUNK_LINES = 32
 """Most wide lines of a chunk of moving weights."""
-MAX_INPUT_WORDS = 4096
+MAX_INPUT_WORDS = 16384
 """Words of the longest input vector; every computing tile holds all of it."""
-OUTPUT_LANES = 64
-MAX_OUTPUTS = OUTPUT_LANES * TILES
+MOST_OUTPUTS = 65536
+"""Outputs of a layer, all its steps together."""
 PACKED_OUTPUTS = 4
 """Convolutions of at most this many outputs have packed weights."""
 
@@ -118,17 +121,37 @@ def plan_fully_connected(planner: PlanBuilder, op: Operator) -> None:
     outputs, inputs = weights.shape[0], weights.shape[-1]
     _check(op, layout, inputs, outputs)
     top = _top(planner, op)
-    vector = add_gather(planner, op, layout, Blocks(-(-outputs // 4)).mask, top)
-    index, segment = add_matrix(planner, op, outputs)
+    blocks = Blocks.spread(-(-outputs // 4))
+    vector = add_gather(planner, op, layout, blocks.mask, top)
+    matrices = add_matrices(planner, op, outputs)
     planner.keep(vector)
-    size, scaling = (inputs, outputs), _scaling(planner, op, segment)
-    step = matrix_step(op, (index, segment), vector, size=size, scaling=scaling, top=top)
+    size, scaling = (inputs, outputs), _scaling(planner, op, matrices[0][1])
+    step = matrix_step(op, matrices[0], vector, size=size, scaling=scaling, top=top)
     step = replace(
         step,
         input_zero=zero_point(planner.graph.tensor(op.inputs[0])),
-        weight_zero=0 if "zero_point" in segment.headers else zero_point(weights),
+        weight_zero=0 if "zero_point" in step.headers else zero_point(weights),
     )
-    planner.add(_with_output(planner, op, step))
+    add_parts(planner, _with_output(planner, op, step, blocks), matrices)
+
+
+def add_parts(
+    planner: PlanBuilder, layer: FullyConnectedStep, matrices: Sequence[tuple[int, Segment]]
+) -> None:
+    """The steps of a layer, one for each part of its outputs, each at its 64 outputs of every
+    tile's block."""
+    parts = matrix_parts(layer.outputs)
+    for number, ((index, _), part) in enumerate(zip(matrices, parts, strict=True)):
+        planner.keep(layer.input)
+        planner.keep(layer.output)
+        planner.add(
+            replace(
+                layer,
+                segments=(index,),
+                outputs=sum(map(length, part)),
+                output_offset=layer.output_offset + BLOCK_WORDS * number,
+            )
+        )
 
 
 def _input(planner: PlanBuilder, op: Operator) -> VectorLayout:
@@ -146,17 +169,17 @@ def _input(planner: PlanBuilder, op: Operator) -> VectorLayout:
 
 
 def _with_output(
-    planner: PlanBuilder, op: Operator, step: FullyConnectedStep
+    planner: PlanBuilder, op: Operator, step: FullyConnectedStep, blocks: Blocks
 ) -> FullyConnectedStep:
-    """The outputs' buffer: a vector of their own, or a place in a joint one."""
+    """The outputs' buffer: a vector of their own in `blocks`, or a place in a joint one."""
     source = planner.dataflow.source(op.outputs[0])
     joint = joint_place(planner, source)
     if joint is not None:
-        planner.record(source, joint.layout(step.blocks))
+        planner.record(source, joint.layout(blocks))
         return replace(
             step, output=joint.buffer, output_offset=joint.offset, joint_words=joint.words
         )
-    return replace(step, output=produce_vector(planner, source, step.blocks).buffer)
+    return replace(step, output=produce_vector(planner, source, blocks).buffer)
 
 
 def matrix_step(
@@ -198,23 +221,31 @@ def _check(op: Operator, layout: VectorLayout, inputs: int, outputs: int) -> Non
             actual=inputs,
             allowed=f"the {blocks.words * 4} values of its input, at most {MAX_INPUT_WORDS * 4}",
         )
-    if outputs > MAX_OUTPUTS:
+    if outputs > MOST_OUTPUTS:
         raise Refusal(
             op.index,
             f"{op.name} of this many outputs is not derived",
             actual=outputs,
-            allowed=MAX_OUTPUTS,
+            allowed=MOST_OUTPUTS,
         )
 
 
 def add_matrix(planner: PlanBuilder, op: Operator, outputs: int) -> tuple[int, Segment]:
-    """The layer's parameters, one block of 64 outputs a tile; a convolution of one pixel has
-    the layout of a matrix."""
-    index = planner.add_segment(op)
-    blocks = -(-outputs // OUTPUT_LANES)
-    segment = replace(planner.segments[index], kind="fully_connected", blocks=blocks)
-    planner.segments[index] = segment
-    return index, segment
+    """As `add_matrices` for a layer of one part."""
+    (matrix,) = add_matrices(planner, op, outputs)
+    return matrix
+
+
+def add_matrices(planner: PlanBuilder, op: Operator, outputs: int) -> list[tuple[int, Segment]]:
+    """The parameters of each part of the layer, one block of 64 outputs a tile; a convolution of
+    one pixel has the layout of a matrix."""
+    indices, parts = planner.add_segments(op), matrix_parts(outputs)
+    if len(indices) != len(parts):
+        raise Refusal(op.index, f"no parameter data is known for this {op.name}")
+    for index, part in zip(indices, parts, strict=True):
+        segment = replace(planner.segments[index], kind="fully_connected", blocks=len(part))
+        planner.segments[index] = segment
+    return [(index, planner.segments[index]) for index in indices]
 
 
 def _top(planner: PlanBuilder, op: Operator) -> int:

@@ -13,7 +13,7 @@ from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
-from .fully_connected import MAX_OUTPUTS, add_gather, add_matrix, matrix_step
+from .fully_connected import add_gather, add_matrices, add_parts, matrix_step
 from .joint_vector import is_joint, joint_buffer, part_words
 from .plan import WIDE_LINES, Step
 from .refusal import Refusal
@@ -53,23 +53,17 @@ def plan_vector_concatenation(planner: PlanBuilder, op: Operator) -> None:
     if _whole_words(planner, op):
         planner.record(source, layout)
         return
-    if sum(lengths) > MAX_OUTPUTS:
-        raise Refusal(
-            op.index,
-            f"{op.name} of so many values",
-            actual=sum(lengths),
-            allowed=MAX_OUTPUTS,
-        )
-    tiles = Blocks(-(-sum(lengths) // WORD_CHANNELS)).mask
-    vector = add_gather(planner, op, layout, tiles, WIDE_LINES)
-    matrix = add_matrix(planner, op, sum(lengths))
+    blocks = Blocks.spread(-(-sum(lengths) // WORD_CHANNELS))
+    vector = add_gather(planner, op, layout, blocks.mask, WIDE_LINES)
+    matrices = add_matrices(planner, op, sum(lengths))
     planner.keep(vector)
     output = planner.graph.tensor(op.outputs[0])
     scaling = replace(requantization(scale(output), output), multiplier=1.0)
     size = WORD_CHANNELS * words, sum(lengths)
-    step = matrix_step(op, matrix, vector, size=size, scaling=scaling, top=WIDE_LINES)
+    step = matrix_step(op, matrices[0], vector, size=size, scaling=scaling, top=WIDE_LINES)
     step = replace(step, input_zero=zero_point(output))
-    planner.add(replace(step, output=produce_vector(planner, source, step.blocks).buffer))
+    buffer = produce_vector(planner, source, blocks).buffer
+    add_parts(planner, replace(step, output=buffer), matrices)
 
 
 def _parts(planner: PlanBuilder, op: Operator, words: int) -> VectorLayout:

@@ -23,7 +23,7 @@ from .vectors import (
     vector_layout,
 )
 
-MAX_INPUT = 16384
+MAX_INPUT = 65536
 """Bytes of the longest vector from the host."""
 OUTPUT_FIFO_LINES = 2
 

@@ -283,7 +283,7 @@ def test_reshape_that_moves_data() -> None:
     assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 32, 8, 4)) == ""
     assert _after_conv(6, lambda f, t: _reshape(f, t, 1, 512, 3)) == ""
     assert _after_conv(6, lambda f, t: _reshape(f, t, 1, 24, 16, 4)) == "same_layout"
-    assert _after_conv(80, lambda f, t: _reshape(f, t, 1, 20480)) == "same_layout"
+    assert _after_conv(260, lambda f, t: _reshape(f, t, 1, 66560)) == "same_layout"
     assert _after_conv(4, lambda f, t: _reshape(f, t, 1, 1, 16, 16, 4)) == ""
 
 
@@ -311,7 +311,7 @@ def test_quantize_that_changes_values() -> None:
 
 @pytest.mark.parametrize(
     ("length", "wanted"),
-    [(256, ""), (1024, ""), (250, ""), (16384, ""), (16392, "vector_in_blocks")],
+    [(256, ""), (1024, ""), (250, ""), (16384, ""), (65544, "vector_in_blocks")],
 )
 def test_dense_from_the_host(length: int, wanted: str) -> None:
     factory = GraphFactory()
@@ -328,7 +328,7 @@ def test_dense_from_the_host(length: int, wanted: str) -> None:
         (256, ""),
         (10, ""),
         (1002, ""),
-        (1025, "vector_in_blocks"),
+        (1025, ""),
     ],
 )
 def test_softmax(length: int, wanted: str) -> None:
@@ -412,11 +412,11 @@ def test_split_into_parts() -> None:
 def test_the_reason_reads_well() -> None:
     factory = GraphFactory()
     vector = factory.activation(1, 64)
-    _dense(factory, vector, 1030)
+    _dense(factory, vector, 65540)
     text = str(run(factory, vector).reasons[0])
     assert text == (
-        "A fully connected layer, or a convolution of one pixel, is lowered for up to 16384 inputs "
-        "and up to 1024 outputs (found 1030 values, allowed up to 1024). Tensor 't1'."
+        "A fully connected layer, or a convolution of one pixel, is lowered for up to 65536 inputs "
+        "and up to 65536 outputs (found 65540 values, allowed up to 65536). Tensor 't1'."
     )
 
 

@@ -142,4 +142,4 @@ def test_softmax_of_several_vectors():
 
 def test_more_outputs_than_tiles_hold():
     with pytest.raises(Refusal, match="outputs"):
-        planned(vector().fully_connected(1028))
+        planned(vector().fully_connected(65540))

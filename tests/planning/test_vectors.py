@@ -53,7 +53,7 @@ def test_addresses_of_a_dense_model():
     assert plan.narrow[plan.steps[-1].input] == 64
 
 
-@pytest.mark.parametrize("inputs", [16385, 20000])
+@pytest.mark.parametrize("inputs", [65537, 70000])
 def test_sizes_that_cannot_be_scattered(inputs):
     with pytest.raises(Refusal, match="scattered"):
         dense(inputs)

@@ -5,13 +5,17 @@ Reads the Graph level, writes Segments. Facts: docs/format/parameters.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from ...errors import UnsupportedModelError
 from ...frontend.graph import Graph, Operator, Tensor
+from ...planning.matrix_parts import matrix_parts
 from ...planning.plan import Segment
 from ...planning.weight_chunks import weight_chunks
 from . import tensors
 from .layout import (
-    BLOCK_CHANNELS,
     LANE_GROUP,
     Array,
     HeaderVector,
@@ -26,20 +30,26 @@ _WHOLE_LINE = 64
 """4-lane packed layers fill whole wide lines, whatever their channel count."""
 
 
-def convolution(graph: Graph, op: Operator, rules: PackingRules) -> Segment:
+def convolution(graph: Graph, op: Operator, rules: PackingRules) -> tuple[Segment, ...]:
     """CONV_2D: rows of a matrix, packed with at most four outputs; one channel to one
     channel is laid out as a depthwise layer."""
     weights = tensors.unsigned_bytes(graph, op, _weights(graph, op, 4))
     if weights.shape[0] == 1 and weights.shape[3] == 1:
-        return _depthwise_segment(graph, op, weights[0], rules)
-    return _convolution_segment(graph, op, weights, rules)
+        return (_depthwise_segment(graph, op, weights[0], rules),)
+    result = graph.tensor(op.outputs[0]).shape
+    taps = weights.shape[1] * weights.shape[2]
+    one_pixel = taps == result[1] * result[2] == _positions(graph, op) == 1
+    if one_pixel and len(weights) > LANE_GROUP:
+        zeros, headers = _zeros_and_headers(graph, op, len(weights), rules)
+        return _matrix_segments(op, weights, zeros, headers)
+    return (_convolution_segment(graph, op, weights, rules),)
 
 
-def depthwise(graph: Graph, op: Operator, rules: PackingRules) -> Segment:
+def depthwise(graph: Graph, op: Operator, rules: PackingRules) -> tuple[Segment, ...]:
     """DEPTHWISE_CONV_2D: 4x4 groups; with one input channel an ordinary convolution."""
     weights = tensors.unsigned_bytes(graph, op, _weights(graph, op, 4))
     if graph.tensor(op.inputs[0]).shape[3] == 1:
-        return _convolution_segment(graph, op, weights.transpose(3, 1, 2, 0), rules)
+        return (_convolution_segment(graph, op, weights.transpose(3, 1, 2, 0), rules),)
     if op.options.get("depth_multiplier", 1) != 1:
         raise UnsupportedModelError(
             "depth multiplier on several input channels",
@@ -47,19 +57,32 @@ def depthwise(graph: Graph, op: Operator, rules: PackingRules) -> Segment:
             actual=op.options["depth_multiplier"],
             allowed=1,
         )
-    return _depthwise_segment(graph, op, weights[0], rules)
+    return (_depthwise_segment(graph, op, weights[0], rules),)
 
 
-def fully_connected(graph: Graph, op: Operator, rules: PackingRules) -> Segment:
+def fully_connected(graph: Graph, op: Operator, rules: PackingRules) -> tuple[Segment, ...]:
     """FULLY_CONNECTED: rows of a matrix, never packed; each block of 64 outputs lives on a
-    tile of its own."""
+    tile of its own, and each part of more than 1024 is a segment."""
     weights = tensors.unsigned_bytes(graph, op, _weights(graph, op, 2))
     outputs, inputs = weights.shape
     kernel = _flat_kernel(graph, op, inputs) if rules.flat_kernels else (1, 1, inputs)
     zeros, headers = _zeros_and_headers(graph, op, outputs, rules)
-    data, lanes = matrix_rows(weights.reshape(outputs, *kernel), zeros, headers)
-    blocks = -(-outputs // BLOCK_CHANNELS)
-    return Segment(op.index, "fully_connected", data, lanes, _names(headers), blocks=blocks)
+    return _matrix_segments(op, weights.reshape(outputs, *kernel), zeros, headers)
+
+
+def _matrix_segments(
+    op: Operator, weights: Array, zeros: Array, headers: tuple[HeaderVector, ...]
+) -> tuple[Segment, ...]:
+    """A segment for each part of the outputs."""
+    segments = []
+    for part in matrix_parts(len(weights)):
+        chosen = np.concatenate([np.arange(*tile) for tile in part])
+        vectors = [replace(header, values=header.values[chosen]) for header in headers]
+        data, lanes = matrix_rows(weights[chosen], zeros[chosen], vectors)
+        segments.append(
+            Segment(op.index, "fully_connected", data, lanes, _names(headers), blocks=len(part))
+        )
+    return tuple(segments)
 
 
 def _convolution_segment(
@@ -75,9 +98,6 @@ def _convolution_segment(
     data, lanes = matrix_rows(weights, zeros, headers, packed=packed, run=run)
     if packed:
         return Segment(op.index, "depthwise", data, _WHOLE_LINE, _names(headers))
-    if height * width == result[1] * result[2] == _positions(graph, op) == 1:
-        blocks = -(-outputs // BLOCK_CHANNELS)
-        return Segment(op.index, "fully_connected", data, lanes, _names(headers), blocks=blocks)
     return Segment(op.index, "convolution", data, lanes, _names(headers))
 
 

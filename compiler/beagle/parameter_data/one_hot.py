@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import UnsupportedModelError
 from ...frontend.graph import Graph, Operator
+from ...planning.matrix_parts import matrix_parts
 from ...planning.plan import Segment
 from .layout import LANE_GROUP, ROW_BYTES, ROW_LANES, pad_rows, round_up
 from .tensors import place_of
@@ -66,30 +67,38 @@ def _pack_pixels(op: Operator, channels: int) -> Segment:
     return Segment(op.index, "convolution", b"".join(rows), lanes, ("bias",))
 
 
-def concatenate_vectors(graph: Graph, op: Operator) -> Segment | None:
-    """Vectors whose lengths are no multiples of four, joined; None where none is needed. More
-    than 64 outputs make several blocks, as for a fully connected layer."""
+def concatenate_vectors(graph: Graph, op: Operator) -> tuple[Segment, ...]:
+    """Vectors whose lengths are no multiples of four, joined; () where none is needed. More
+    than 64 outputs make several blocks, more than 1024 several segments, as for a fully
+    connected layer."""
     shapes = [graph.tensor(index).shape for index in op.inputs]
     if any(prod(shape[:-1]) != 1 for shape in shapes):
-        return None
+        return ()
     lengths = [shape[-1] for shape in shapes]
     if not any(length % LANE_GROUP for length in lengths[:-1]):
-        return None
+        return ()
     places = [
         [start + first + lane for lane in range(min(LANE_GROUP, length - first))]
         for start, length in zip(accumulate([0, *lengths]), lengths, strict=False)
         for first in range(0, length, LANE_GROUP)
     ]
     lanes = min(round_up(sum(lengths), ROW_LANES), _BLOCK_LANES)
-    blocks = []
-    for first in range(0, sum(lengths), _BLOCK_LANES):
-        block = np.zeros((1 + len(places), LANE_GROUP * lanes), np.uint8)
-        for word, outputs in enumerate(places):
-            for lane, output in enumerate(outputs):
-                if first <= output < first + _BLOCK_LANES:
-                    block[1 + word, LANE_GROUP * (output - first) + lane] = 1
-        blocks.append(block.tobytes())
-    return Segment(op.index, "fully_connected", b"".join(blocks), lanes, ("bias",))
+    segments = []
+    for part in matrix_parts(sum(lengths)):
+        data = b"".join(_one_hot_block(places, first, lanes) for first, _ in part)
+        segments.append(Segment(op.index, "fully_connected", data, lanes, ("bias",)))
+    return tuple(segments)
+
+
+def _one_hot_block(places: list[list[int]], first: int, lanes: int) -> bytes:
+    """A row of biases and one for each input word: outputs `first` to `first` + 63. places: the
+    output of each lane of each input word."""
+    block = np.zeros((1 + len(places), LANE_GROUP * lanes), np.uint8)
+    for word, outputs in enumerate(places):
+        for lane, output in enumerate(outputs):
+            if first <= output < first + _BLOCK_LANES:
+                block[1 + word, LANE_GROUP * (output - first) + lane] = 1
+    return block.tobytes()
 
 
 def select_channels(graph: Graph, op: Operator, mapped: Collection[int]) -> tuple[Segment, ...]:
