@@ -143,8 +143,9 @@ class _Finder:
         return _Chain(output, tuple(sources), tuple(groups), pointwise, superfluous)
 
     def _part(self, tensor: int, channels: int) -> tuple[int, int, list[Operator]] | None:
-        """The map behind an operand, how many pixels its pixels are, and what renames it."""
-        pixels = prod(self._picture(tensor)[:2])
+        """The map behind an operand, how many pixels its pixels are, and what renames it. What
+        is made of a map of one pixel is a map of its own."""
+        line, pixels = tensor, prod(self._picture(tensor)[:2])
         renames: list[Operator] = []
         while self._is_private(tensor):
             op = self._producer(tensor)
@@ -155,8 +156,10 @@ class _Finder:
             renames.append(op)
             tensor = op.inputs[0]
         size = picture(self.graph.tensors[tensor].shape)
-        if size is None or not self._is_private(tensor) or size[:2] == (1, 1):
+        if size is None or not self._is_private(tensor):
             return None
+        if size[:2] == (1, 1):
+            return (line, 1, []) if pixels > 1 and renames else None
         groups, rest = divmod(pixels, size[0] * size[1])
         whole = groups * words_of(channels) == words_of(size[2])
         if rest or not whole or (groups > 1 and size[2] % 4):

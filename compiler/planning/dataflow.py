@@ -2,7 +2,7 @@
 
 Reads the Graph level. Operators that move no data are looked through here, once, so that no
 planner meets them: those that rename their input (`schedule.renamed_input`), and a PAD whose
-readers are convolutions (they take it as padding of their own: docs/format/tiling.md).
+readers are convolutions and maxima (they take it as padding of their own: docs/format/tiling.md).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from .refusal import Refusal
 from .schedule import renamed_input
 
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
+_VALID = 1
+"""Padding.VALID of the schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +161,16 @@ def _is_fused(
         return False
     return bool(users) and all(
         user in chosen
-        and graph.operators[user].name in _CONVOLUTIONS
+        and _takes_padding(graph.operators[user])
         and graph.operators[user].inputs[0] == op.outputs[0]
         for user in users
+    )
+
+
+def _takes_padding(op: Operator) -> bool:
+    """A maximum's own padding is lower than any value, not the zero point."""
+    return op.name in _CONVOLUTIONS or (
+        op.name == "MAX_POOL_2D" and op.options["padding"] == _VALID
     )
 
 

@@ -7,6 +7,7 @@ through the planner, adds `MapMoveStep`s. Facts: docs/format/movement.md, "Moves
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 
 from ..fast_dataclass import dataclass
@@ -28,6 +29,7 @@ from .wide_memory import IDENTITY_LINE
 Layout = MapLayout | VectorLayout
 MOST_WORDS = 32000
 """Words of a message; the counters hold 32767."""
+_ANY = (0, 1 << 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,7 @@ def add_move(
     fills: tuple[Fill, ...] = (),
 ) -> None:
     """The step, for `op`."""
-    if any(message.read.words > MOST_WORDS for message in messages):
-        raise Refusal(op.index, f"{op.name} moves more words than a tile's counters hold")
+    messages = tuple(piece for message in messages for piece in _pieces(message))
     line = IDENTITY_LINE - MESSAGE_LINES
     planner.add(
         MapMoveStep(
@@ -156,6 +157,27 @@ def add_move(
             consumer_line=line + MESSAGE_LINES - CONSUMER_LINES,
             lowest_line=line,
         )
+    )
+
+
+def _pieces(message: MapMessage) -> Iterator[MapMessage]:
+    """The message, cut along its outermost level until every piece fits."""
+    if message.read.words <= MOST_WORDS:
+        yield message
+        return
+    for half in zip(_halves(message.read), _halves(message.written), strict=True):
+        yield from _pieces(replace(message, read=half[0], written=half[1]))
+
+
+def _halves(walk: Walk) -> tuple[Walk, Walk]:
+    """Both halves of a walk, of its outermost level with more than one step."""
+    place = max(i for i, (count, _) in enumerate(walk.levels) if count > 1)
+    count, stride = walk.levels[place]
+    first = count // 2
+    inner, outer = walk.levels[:place], walk.levels[place + 1 :]
+    return (
+        Walk(walk.offset, (*inner, (first, stride), *outer)),
+        Walk(walk.offset + first * stride, (*inner, (count - first, stride), *outer)),
     )
 
 
@@ -270,7 +292,7 @@ def _shift(interval: Interval, by: int) -> Interval:
 def _preimage(interval: Interval, start: int, step: int) -> Interval:
     """The numbers n with start + step * n inside the interval; with step 0 none or any."""
     if step == 0:
-        return (0, MOST_WORDS) if interval[0] <= start < interval[1] else (0, 0)
+        return _ANY if interval[0] <= start < interval[1] else (0, 0)
     return -((start - interval[0]) // step), -((start - interval[1]) // step)
 
 

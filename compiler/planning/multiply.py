@@ -14,10 +14,11 @@ from .elementwise import fused
 from .family import Family
 from .map_layout import MapLayout
 from .map_operands import map_operands
-from .patches import Operand, PatchClass, patch_classes, result_map
+from .patches import Operand, PatchClass, patch_classes, result_map, row_bands
 from .plan import Step
 from .refusal import Refusal
 from .requantization import Requantization, single
+from .tiling import length
 from .vectors import VectorLayout
 from .wide_memory import top_line
 
@@ -25,11 +26,13 @@ FIFO_LINES = 8
 """Lines kept free for the second operand, of which two are used."""
 SPREAD = 4
 """Words a word becomes while each of its bytes is one."""
+MOST_SPREAD = 4096
+"""Words of that scratch, unless a single row of a tile's pixels takes more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductStep(Step):
-    """output = clamp(multiplier * (first - zero) * (second - zero)) + zero point.
+    """output = clamp(multiplier * (first - zero) * (second - zero)) + zero point, for some rows.
 
     second_pixel: the second operand is one pixel, for all of the first's;
     spread: scratch with one result byte a word; identity: scratch to make the program's identity
@@ -93,28 +96,33 @@ def add_product(
     zeros: tuple[int, int],
     requantization: Requantization,
 ) -> None:
-    """The step that multiplies two operands of one compact layout, of which the second may be
-    one pixel, with these zero points, for `op`."""
+    """The steps that multiply two operands of one compact layout, of which the second may be
+    one pixel, with these zero points, for `op`: one for each band of rows."""
     line = planner.block_line(FIFO_LINES, top_line(planner, op))
     compact = operands[0].layout
-    spread = planner.unused(f"{op.index} spread")
-    planner.add(
-        ProductStep(
-            ops=(op.index,),
-            lowest_line=line,
-            first=planner.keep(operands[0].buffer),
-            second=planner.keep(operands[1].buffer),
-            zeros=zeros,
-            output=target.buffer,
-            second_pixel=operands[1].pixel,
-            spread=planner.scratch(spread, SPREAD * compact.words + 1, rank=0),
-            channel_words=target.layout.channel_words,
-            classes=patch_classes([compact], target.layout),
-            requantization=requantization,
-            identity=planner.identity(),
-            line=line,
+    pixels = max(map(length, compact.columns.held))
+    row = SPREAD * pixels * compact.pixel_words
+    classes = patch_classes([compact], target.layout)
+    for band in row_bands(classes, max(MOST_SPREAD // row, 1)):
+        rows = max(tile_class.height for tile_class in band)
+        spread = planner.unused(f"{op.index} spread")
+        planner.add(
+            ProductStep(
+                ops=(op.index,),
+                lowest_line=line,
+                first=planner.keep(operands[0].buffer),
+                second=planner.keep(operands[1].buffer),
+                zeros=zeros,
+                output=planner.keep(target.buffer),
+                second_pixel=operands[1].pixel,
+                spread=planner.scratch(spread, row * rows + 1, rank=0),
+                channel_words=target.layout.channel_words,
+                classes=band,
+                requantization=requantization,
+                identity=planner.identity(),
+                line=line,
+            )
         )
-    )
 
 
 def is_product(planner: PlanBuilder, op: Operator) -> bool:

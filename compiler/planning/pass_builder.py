@@ -19,7 +19,8 @@ Extent = tuple[Interval, Interval]
 
 class PassBuilder(PlanBuilder):
     """Steps, buffers and parameters go to the `whole` plan; buffers get `name` added to theirs.
-    `edge`: the tensor in which the pass ends, which no reader gives a halo."""
+    `edge`: the tensor in which the pass ends, which no reader gives a halo; `inside`: the
+    operators of the pass."""
 
     def __init__(self, whole: PlanBuilder, name: str, edge: int) -> None:
         super().__init__(
@@ -39,6 +40,7 @@ class PassBuilder(PlanBuilder):
         self.name = name
         self.edge = edge
         self.extents: dict[int, Extent] = {}
+        self.inside: frozenset[int] = frozenset()
 
     @property
     def is_whole(self) -> bool:
@@ -57,7 +59,9 @@ class PassBuilder(PlanBuilder):
         return f"{super()._name(tensor)} {self.name}"
 
     def map_readers(self, tensor: int) -> Iterable[Operator]:
-        return () if tensor == self.edge else self.dataflow.readers(tensor)
+        if tensor == self.edge:
+            return ()
+        return (op for op in self.dataflow.readers(tensor) if op.index in self.inside)
 
     def joint_part(self, _tensor: int) -> None:
         """Passes write no joint maps."""
@@ -79,6 +83,7 @@ class PassBuilder(PlanBuilder):
         """From the part of the last operator's result that the pass makes to the parts of all
         tensors it needs: what their readers need, inside the picture."""
         self.extents = {self.edge: result}
+        self.inside = frozenset(op.index for op in operators)
         for op in reversed(operators):
             for tensor in self.dataflow.activations(op):
                 need = self.need(op, tensor)

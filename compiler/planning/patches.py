@@ -7,7 +7,7 @@ docs/format/elementwise.md, "Operands".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..fast_dataclass import dataclass
@@ -92,6 +92,28 @@ def patch_classes(sources: Sequence[MapLayout], target: MapLayout) -> tuple[Patc
             )
             masks[key] = masks.get(key, 0) | 1 << tile
     return tuple(replace(key, tiles=mask) for key, mask in masks.items())
+
+
+def row_bands(classes: Sequence[PatchClass], most: int) -> Iterator[tuple[PatchClass, ...]]:
+    """The same pixels in bands of at most `most` rows of every tile; bands are of equal height,
+    but for the last one."""
+    height = max(tile_class.height for tile_class in classes)
+    rows = -(-height // -(-height // most))
+    for first in range(0, height, rows):
+        yield tuple(
+            replace(
+                tile_class,
+                height=min(rows, tile_class.height - first),
+                sources=tuple(_below(source, first) for source in tile_class.sources),
+                target=_below(tile_class.target, first),
+            )
+            for tile_class in classes
+            if tile_class.height > first
+        )
+
+
+def _below(place: Patch, rows: int) -> Patch:
+    return replace(place, offset=place.offset + rows * place.row_words)
 
 
 def is_compact(layout: MapLayout) -> bool:

@@ -27,16 +27,17 @@ def takes_maximum(op: Operator) -> bool:
 
 
 def pool_window(planner: PlanBuilder, op: Operator) -> ConvolutionWindow:
-    """The windows along rows and columns, with their padding."""
+    """The windows along rows and columns, with their padding and that of a fused PAD."""
     if op.name in REDUCTIONS:
         return _reduction_window(planner, op)
     size, result = (planner.graph.tensor(t).shape[1:3] for t in (op.inputs[0], op.outputs[0]))
+    pad = planner.dataflow.pads.get(op.inputs[0])
     axes = []
     for axis, (letter, name) in enumerate((("h", "height"), ("w", "width"))):
         kernel, stride = op.options[f"filter_{name}"], op.options[f"stride_{letter}"]
-        before = 0
+        before = pad.before[axis] if pad else 0
         if op.options.get("padding", 0) == _SAME:
-            before = same_padding(size[axis], result[axis], kernel, stride, 1)
+            before += same_padding(size[axis], result[axis], kernel, stride, 1)
         axes.append(Window(kernel, stride, 1, before))
     return ConvolutionWindow(*axes)
 

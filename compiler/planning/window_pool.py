@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
-from ..frontend.movement import picture
 from ..frontend.reductions import REDUCTIONS, reduced_picture
 from .builder import PlanBuilder
 from .convolution import ConvolutionWindow, convolution_window
@@ -217,13 +216,21 @@ def _fill(planner: PlanBuilder, op: Operator) -> int:
     """The byte outside the picture: the zero point, which adds nothing to a sum, or the lowest
     one."""
     zero = zero_point(planner.graph.tensor(op.inputs[0]))
-    return 0 if takes_maximum(op) and _is_padded_low(planner, op) else zero
+    return 0 if _pads_low(planner, op) and _is_padded_low(planner, op) else zero
 
 
 def _is_clipped(planner: PlanBuilder, op: Operator) -> bool:
     """Whether windows end where the picture does: those of a maximum over a map whose padding
     is not the lowest value."""
-    return takes_maximum(op) and _reads_outside(planner, op) and not _is_padded_low(planner, op)
+    return (
+        _pads_low(planner, op) and _reads_outside(planner, op) and not _is_padded_low(planner, op)
+    )
+
+
+def _pads_low(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether what an operator reads outside the picture is lower than any value: a maximum,
+    but for one of a PAD, whose border is the zero point."""
+    return takes_maximum(op) and op.inputs[0] not in planner.dataflow.pads
 
 
 def _is_padded_low(planner: PlanBuilder, op: Operator) -> bool:
@@ -235,8 +242,8 @@ def _is_padded_low(planner: PlanBuilder, op: Operator) -> bool:
     if source in planner.zero_padded:
         return False
     readers = planner.dataflow.readers(source)
-    return takes_maximum(readers[0]) and all(
-        takes_maximum(reader) for reader in readers if _reads_outside(planner, reader)
+    return _pads_low(planner, readers[0]) and all(
+        _pads_low(planner, reader) for reader in readers if _reads_outside(planner, reader)
     )
 
 
@@ -248,8 +255,8 @@ def _reads_outside(planner: PlanBuilder, op: Operator) -> bool:
     find = pool_window if "filter_width" in op.options else convolution_window
     window = find(planner, op)
     for axis, one in enumerate((window.rows, window.columns)):
-        shapes = (planner.graph.tensor(t).shape for t in (op.inputs[0], op.outputs[0]))
-        size, outputs = (shape[1 + axis] for shape in shapes)
+        size = planner.map_shape(planner.dataflow.source(op.inputs[0]))[axis]
+        outputs = planner.graph.tensor(op.outputs[0]).shape[1 + axis]
         first, end = one.reads((0, outputs))
         if first < 0 or end > size:
             return True
@@ -293,8 +300,7 @@ def _parts(
     """Windows of equal geometry; averages also by the pixels of the picture in them."""
     window, clipped = pool_window(planner, op), _is_clipped(planner, op)
     find = _clipped_spans if clipped else _equal_spans if not takes_maximum(op) else _whole_span
-    size = picture(planner.graph.tensor(op.inputs[0]).shape)
-    assert size is not None
+    size = planner.map_shape(planner.dataflow.source(op.inputs[0]))
     masks: dict[PoolPart, int] = {}
     for tile in range(TILES):
         rectangle = _rectangle(window, output, tile)

@@ -124,3 +124,15 @@ def test_an_output_that_the_cpu_reads_leaves_in_parts(monkeypatch):
     expected = Reference(graph, {graph.inputs[0]: counted(inputs["x"])}).run()
     name = graph.tensor(scores.index).name
     np.testing.assert_array_equal(counted(result.tensors[name]), expected[scores.index])
+
+
+def test_parts_of_one_pixel(monkeypatch):
+    """Maps of one pixel are lines of their own."""
+    monkeypatch.setattr("compiler.frontend.joined_outputs.LONGEST_LINE", 0)
+    builder = detector("uint8", 21, (6, 3, 1), (3, 6, 6))
+    graph = read_model_bytes(builder.build(), "test")
+    plan = plan_region(graph)
+    assert [output.tensor for output in plan.joined] == list(graph.outputs)
+    sizes = [[(part.rows, part.columns, part.groups) for part in o.parts] for o in plan.joined]
+    assert sizes == [[(6, 6, 3), (3, 3, 6), (6, 1, 1)], [(6, 6, 3), (3, 3, 6), (1, 6, 1)]]
+    check(builder)
