@@ -138,6 +138,44 @@ class ModelBuilder(ShapeLayers):
             terms=terms,
         )
 
+    def transpose_conv(
+        self,
+        channels: int,
+        kernel: int | tuple[int, int],
+        *,
+        stride: int | tuple[int, int] = 2,
+        padding: str = "same",
+        size: tuple[int, int] | None = None,
+        bias: bool = True,
+        source: Value | None = None,
+        output: Scale | None = None,
+    ) -> Self:
+        """TRANSPOSE_CONV to `size` (default: what Keras makes); pairs are (height, width).
+        Without `bias` it has none."""
+        value = self._pick(source)
+        batch, height, width, depth = value.shape
+        (kh, kw), (sh, sw) = pair(kernel), pair(stride)
+        more = (max(kh - sh, 0), max(kw - sw, 0)) if padding == "valid" else (0, 0)
+        rows, columns = size or (height * sh + more[0], width * sw + more[1])
+        terms = max(kh * kw // (sh * sw), 1) * depth
+        weights = self._weights(
+            (channels, kh, kw, depth), 0, 1 / math.sqrt(terms), self.per_channel
+        )
+        shape = self._numbers([batch, rows, columns, channels], "output shape")
+        spread = value.spread * weights.spread * math.sqrt(terms)
+        inputs = [shape, weights, value]
+        if bias:
+            inputs.append(self._bias(value, weights, channels, 0.2 * spread))
+        return self.op(
+            "TRANSPOSE_CONV",
+            inputs,
+            (batch, rows, columns, channels),
+            output=output or self._spread_scale(spread, "none"),
+            options=window(padding, sh, sw),
+            version=3 if bias else 2 if self.type == "int8" else 1,
+            spread=spread,
+        )
+
     def depthwise_conv2d(
         self,
         kernel: int | tuple[int, int],

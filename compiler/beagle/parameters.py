@@ -26,6 +26,14 @@ __all__ = [
 _MAP_RANK = 4
 
 
+_MATRICES = {
+    "CONV_2D": matrices.convolution,
+    "DEPTHWISE_CONV_2D": matrices.depthwise,
+    "FULLY_CONNECTED": matrices.fully_connected,
+    "TRANSPOSE_CONV": matrices.transposed,
+}
+
+
 def pack_layer(
     graph: Graph,
     op: Operator,
@@ -37,12 +45,8 @@ def pack_layer(
     mapped: indices of the operators that run on the Edge TPU (default: all of them).
     Raises UnsupportedModelError for weights the layouts do not cover.
     """
-    if op.name == "CONV_2D":
-        return matrices.convolution(graph, op, rules)
-    if op.name == "DEPTHWISE_CONV_2D":
-        return matrices.depthwise(graph, op, rules)
-    if op.name == "FULLY_CONNECTED":
-        return matrices.fully_connected(graph, op, rules)
+    if op.name in _MATRICES:
+        return _MATRICES[op.name](graph, op, rules)
     if op.name == "SOFTMAX":
         return tables.softmax(graph, op, rules)
     if op.name == "UNIDIRECTIONAL_SEQUENCE_LSTM":

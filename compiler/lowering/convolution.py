@@ -42,6 +42,8 @@ def lower_convolution(lowering: Lowering, step: ConvolutionStep) -> None:
     _TensorOps(lowering, step, parameters).add()
     parameters.send()
     _count_events(sync, step, parameters)
+    if step.spread != (1, 1):
+        lowering.reset()  # The events of the steps that fill one map cannot be told apart.
 
 
 _COUNTED = (
@@ -220,7 +222,8 @@ class _TensorOps:
     def _outputs(self, tile_class: TileClass) -> Nest:
         """Result: the words of a block of channels, the pixels, the blocks."""
         step = self.step
-        pitch, row = step.output.pixel_words, tile_class.output_row
+        pitch = step.output.pixel_words * step.spread[1]
+        row = tile_class.output_row * step.spread[0]
         block = self._lanes() // WORD_BYTES
         levels = _folded(
             _Level(block, 1, "z"),

@@ -33,6 +33,7 @@ from .lstm_limits import (
 )
 from .map_limits import (
     doubled_or_same,
+    few_phases,
     maps_of_one_picture,
     one_unit,
     operands_of_one_unit,
@@ -290,6 +291,9 @@ LOWERINGS: dict[str, Lowering] = {
     "TANH": _CLAMP,
     "TILE": _MOVE,
     "TRANSPOSE": _MOVE,
+    "TRANSPOSE_CONV": Lowering(
+        Evidence.EMULATOR, "", (maps_of_one_picture, few_phases), (picture_from_host,)
+    ),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Lowering(
         Evidence.EMULATOR,
         "",

@@ -25,6 +25,8 @@ WORD = 4
 """Bytes of a narrow word."""
 GATHERED = 64
 """Channels of the largest picture from the host whose pixels are no whole words."""
+LARGEST_STRIDE = 8
+"""Stride of a transposed convolution: 64 steps with both."""
 TILE_ROWS = 4
 """Tile rows and tile columns: each needs a pixel of its own."""
 
@@ -133,6 +135,16 @@ def doubled_or_same(graph: Graph, op: Operator, _context: Context) -> Violation 
     if option(op, "align_corners") or not option(op, "half_pixel_centers"):
         return Violation("other positions of the pixels", "half-pixel centers")
     return None
+
+
+@constraint()
+def few_phases(_graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """TRANSPOSE_CONV is lowered for strides up to 8: outputs a stride apart are a convolution of
+    their own."""
+    strides = tuple(option(op, f"stride_{side}", 1) for side in "hw")
+    if all(1 <= stride <= LARGEST_STRIDE for stride in strides):
+        return None
+    return Violation(strides, f"1 to {LARGEST_STRIDE}")
 
 
 @constraint()

@@ -7,6 +7,7 @@ computed as a depthwise one (docs/format/convolution.md).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ..fast_dataclass import dataclass
@@ -86,7 +87,8 @@ class ConvolutionStep(Step):
     exchange: moves that fill the halo of its input map (made once, by its first reader).
     depthwise: groups of four channels with weights of their own. packed: parameters travel in
     16-byte rows through the scalar core (depthwise, or at most four output channels).
-    headers: names of the header vectors in front of each block, in order.
+    headers: names of the header vectors in front of each block, in order. spread: rows and
+    columns of the result from one output to the next; other steps write what lies between.
     """
 
     window: ConvolutionWindow
@@ -105,6 +107,7 @@ class ConvolutionStep(Step):
     input_zero: int
     weight_zero: int
     requantization: Requantization
+    spread: tuple[int, int] = (1, 1)
 
     @property
     def tiles(self) -> int:
@@ -127,19 +130,39 @@ class ConvolutionStep(Step):
         return -(-self.output_channels // LANES)
 
 
+@dataclass(frozen=True, slots=True)
+class LayerShape:
+    """What one step computes: outputs by their tiles. size: rows and columns of all its outputs
+    (of the whole map, in spatial passes); spread: rows and columns of the result from one of them
+    to the next."""
+
+    window: ConvolutionWindow
+    classes: tuple[TileClass, ...]
+    size: tuple[int, int]
+    spread: tuple[int, int] = (1, 1)
+
+
 def plan_convolution(planner: PlanBuilder, op: Operator) -> None:
     """Add the step of one convolution."""
-    graph = planner.graph
     layout = planner.map_layout(op, op.inputs[0])
-    _check(planner, op, layout)
+    check_layer(planner, op, layout)
     output = planner.lay_out_map(op.outputs[0])
     window = convolution_window(planner, op)
-    classes = tile_classes(window, layout, output)
-    pixels = max(tile_class.height * tile_class.width for tile_class in classes)
-    segment_index = planner.add_segment(op)
+    _, height, width, _ = planner.graph.tensor(op.outputs[0]).shape
+    shape = LayerShape(window, tile_classes(window, layout, output), (height, width))
+    add_layer(planner, op, shape, planner.add_segment(op))
+
+
+def add_layer(
+    planner: PlanBuilder, op: Operator, shape: LayerShape, segment_index: int, buffer: str = ""
+) -> str:
+    """Add the step of a layer whose input and result have their layouts; returns the result's
+    buffer. buffer: that of an earlier step which writes into the same map."""
+    graph, output = planner.graph, planner.map_layout(op, op.outputs[0])
+    layout = planner.map_layout(op, op.inputs[0])
+    pixels = max(tile_class.height * tile_class.width for tile_class in shape.classes)
     segment = planner.segments[segment_index]
-    depthwise = is_depthwise(planner, op)
-    chunks = _chunks(planner, op, window, segment)
+    chunks = _chunks(planner, op, shape, segment)
     try:
         blocks = _wide_blocks(planner, op, chunks, segment, pixels)
     except Refusal:
@@ -148,29 +171,33 @@ def plan_convolution(planner: PlanBuilder, op: Operator) -> None:
         chunks = replace(chunks, single_buffered=True)
         blocks = _wide_blocks(planner, op, chunks, segment, pixels)
     zeros_travel = "zero_point" in segment.headers
+    source = planner.consume(op.inputs[0])
+    target = planner.keep(buffer) if buffer else planner.produce(op.outputs[0], output.words)
     planner.add(
         ConvolutionStep(
             ops=(op.index,),
             segments=(segment_index,),
             lowest_line=blocks.lowest,
-            window=window,
+            window=shape.window,
             input=layout,
             output=output,
-            input_buffer=planner.consume(op.inputs[0]),
-            output_buffer=planner.produce(op.outputs[0], output.words),
+            input_buffer=source,
+            output_buffer=target,
             exchange=_exchange(planner, op, layout),
-            depthwise=depthwise,
+            depthwise=is_depthwise(planner, op),
             packed=segment.kind == "depthwise",
             output_channels=graph.tensor(op.outputs[0]).shape[3],
             chunks=chunks,
             headers=segment.headers,
             blocks=blocks,
-            classes=classes,
+            classes=shape.classes,
+            spread=shape.spread,
             input_zero=zero_point(graph.tensor(op.inputs[0])),
             weight_zero=0 if zeros_travel else zero_point(graph.tensor(op.inputs[1])),
             requantization=_requantization(planner, op, segment),
         )
     )
+    return target
 
 
 def convolution_window(planner: PlanBuilder, op: Operator) -> ConvolutionWindow:
@@ -209,23 +236,31 @@ def tile_classes(
     window: ConvolutionWindow, source: MapLayout, target: MapLayout
 ) -> tuple[TileClass, ...]:
     """Tiles with outputs, by equal geometry, in the order of their lowest tiles."""
-    masks: dict[TileClass, int] = {}
-    for tile in range(GRID * GRID):
+
+    def place(tile: int) -> TileClass:
         height, width = target.own_size(tile)
-        if not height or not width:
-            continue
         row, column = target.own_corner(tile)
         top, left = window.rows.first_tap(row), window.columns.first_tap(column)
-        key = TileClass(
+        return TileClass(
             height=height,
             width=width,
             input_offset=source.offset(tile, top, left),
             input_row=source.row_words(tile),
             output_offset=target.offset(tile, row, column),
             output_row=target.row_words(tile),
-            tiles=0,
+            tiles=1 << tile,
         )
-        masks[key] = masks.get(key, 0) | 1 << tile
+
+    return group_tiles(map(place, range(GRID * GRID)))
+
+
+def group_tiles(tiles: Iterable[TileClass]) -> tuple[TileClass, ...]:
+    """Single tiles, by equal geometry; those without outputs are left out."""
+    masks: dict[TileClass, int] = {}
+    for tile in tiles:
+        if tile.height and tile.width:
+            key = replace(tile, tiles=0)
+            masks[key] = masks.get(key, 0) | tile.tiles
     return tuple(replace(key, tiles=mask) for key, mask in masks.items())
 
 
@@ -236,16 +271,17 @@ def _exchange(planner: PlanBuilder, op: Operator, layout: MapLayout) -> tuple[Ha
 
 
 def _chunks(
-    planner: PlanBuilder, op: Operator, window: ConvolutionWindow, segment: Segment
+    planner: PlanBuilder, op: Operator, shape: LayerShape, segment: Segment
 ) -> WeightChunks:
     """As the parameter data is laid out: spatial passes take the chunks of the whole map."""
+    taps = shape.window.taps
     if is_depthwise(planner, op):
-        return WeightChunks(1, 1, window.taps, single_buffered=False)
+        return WeightChunks(1, 1, taps, single_buffered=False)
     channels = planner.graph.tensor(op.inputs[0]).shape[3]
-    _, height, width, _ = planner.graph.tensor(op.outputs[0]).shape
+    height, width = shape.size
     pixels = -(-height // GRID) * -(-width // GRID)
     words = -(-channels // WORD_CHANNELS)
-    return weight_chunks(window.taps, words, len(segment.headers), pixels)
+    return weight_chunks(taps, words, len(segment.headers), pixels)
 
 
 def _wide_blocks(
@@ -275,7 +311,7 @@ def _requantization(planner: PlanBuilder, op: Operator, segment: Segment) -> Req
     return replace(result, multiplier=1.0) if "scale" in segment.headers else result
 
 
-def _check(planner: PlanBuilder, op: Operator, layout: MapLayout) -> None:
+def check_layer(planner: PlanBuilder, op: Operator, layout: MapLayout) -> None:
     """Refuse what no proven instruction covers."""
     inputs, outputs = (planner.graph.tensor(t).shape for t in (op.inputs[0], op.outputs[0]))
     if inputs[0] != 1:

@@ -25,6 +25,7 @@ from .resize import RESIZE
 from .sequence import SEQUENCE_RENAME, SEQUENCE_STEP
 from .single_pixel import SINGLE_PIXEL
 from .softmax import SOFTMAX
+from .transposed_convolution import TRANSPOSED_CONVOLUTION
 from .vector_concatenation import VECTOR_CONCATENATION
 from .vector_io import VECTOR_INPUT, VECTOR_OUTPUT
 from .window_pool import WINDOW_POOL
@@ -33,6 +34,7 @@ FAMILIES: tuple[Family, ...] = (
     SINGLE_PIXEL,
     FULLY_CONNECTED,
     CONVOLUTION,
+    TRANSPOSED_CONVOLUTION,
     GLOBAL_POOL,
     LOCAL_POOL,
     WINDOW_POOL,

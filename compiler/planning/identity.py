@@ -31,6 +31,7 @@ _PLACED_BELOW = frozenset(
         "RESIZE_BILINEAR",
         "SUB",
         "TANH",
+        "TRANSPOSE_CONV",
     }
 )
 """Operators whose blocks start below whatever lines are taken."""

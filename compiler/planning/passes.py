@@ -107,6 +107,7 @@ class _RunPlanner:
             name = f"run {self.run.first} pass {number}.{place}"
             builder = PassBuilder(self.planner, name, self.target)
             builder.look_back(self.operators, (rows, part))
+            self._widen(builder)
             passes.append(builder)
         part_builder = PassBuilder(self.planner, f"run {self.run.first} rows {number}", self.target)
         spans = [builder.extents[self.source] for builder in passes]
@@ -128,6 +129,17 @@ class _RunPlanner:
             sender = part_builder if len(passes) > 1 else passes[0]
             self.planner.add(map_output_step(sender, self.target, result.layout))
         return result
+
+    def _widen(self, builder: PassBuilder) -> None:
+        """An axis that is not cut stays as the source is cut over the tiles, though a stride may
+        leave its last pixels out; the host sends whole rows, and only those that are read."""
+        rows, columns = builder.extents[self.source]
+        height, width, _ = self.planner.map_shape(self.source)
+        if self.run.rows == 1 and not self.from_host:
+            rows = 0, height
+        if self.run.columns == 1:
+            columns = 0, width
+        builder.extents[self.source] = rows, columns
 
     # -- the run's input ------------------------------------------------------------------
 

@@ -41,16 +41,19 @@ _OPERATORS = frozenset(
         "SQUARED_DIFFERENCE",
         "SUB",
         "TANH",
+        "TRANSPOSE_CONV",
     }
 )
+_ENLARGING = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
+"""Those whose result may be a map of several pixels (behind a PAD, or by their strides)."""
 
 
 def is_single_pixel(planner: PlanBuilder, op: Operator) -> bool:
-    """All operands are vectors on the tiles, the result is one, and no other family computes it
-    from vectors as they are."""
+    """All operands are vectors on the tiles, the result is one, or a map made of one, and no
+    other family computes it from vectors as they are."""
     size = picture(planner.graph.tensor(op.outputs[0]).shape)
     layouts = [planner.layouts.get(source) for source in planner.dataflow.activations(op)]
-    if size is None or size[:2] != _PIXEL:
+    if size is None or (size[:2] != _PIXEL and op.name not in _ENLARGING):
         return False
     if not layouts or not all(isinstance(layout, VectorLayout) for layout in layouts):
         return False
@@ -73,7 +76,7 @@ def _is_in_place(planner: PlanBuilder, op: Operator) -> bool:
 
 
 def plan_single_pixel(planner: PlanBuilder, op: Operator) -> None:
-    """Vectors to maps, the family's steps, a map to a vector."""
+    """Vectors to maps, the family's steps, a map of one pixel to a vector."""
     saved = {}
     for tensor in dict.fromkeys(planner.dataflow.activations(op)):
         layout, buffer = _pixel(planner, op, tensor)
@@ -83,7 +86,7 @@ def plan_single_pixel(planner: PlanBuilder, op: Operator) -> None:
         planner.show_as(tensor, *shown)
     result = planner.dataflow.source(op.outputs[0])
     made = planner.layouts[result]
-    if isinstance(made, MapLayout):
+    if isinstance(made, MapLayout) and (made.height, made.width) == _PIXEL:
         blocks = Blocks(made.channel_words, made.channel_words)
         buffer = planner.consume(result)
         planner.record(result, VectorLayout(blocks, buffer, made.offset(0, 0, 0)))

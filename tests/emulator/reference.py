@@ -182,6 +182,31 @@ def convolution(ref: Reference, op: Operator) -> Array:
     return requantize(sums + _bias(ref, op), factor, ref.scale(out)[0], ref.zero(out), activation)
 
 
+def transposed_convolution(ref: Reference, op: Operator) -> Array:
+    """Every input adds its products to the outputs under its filter."""
+    w, x, out = op.inputs[1], op.inputs[2], op.outputs[0]
+    source = _image(ref.value(x)).astype(np.float64) - ref.zero(x)
+    weights = ref.value(w).astype(np.float64) - ref.zero(w)
+    size, kernel = ref.graph.tensors[out].shape[1:], weights.shape[1:3]
+    strides = op.options["stride_h"], op.options["stride_w"]
+    reach = [(n - 1) * s + k for n, s, k in zip(source.shape, strides, kernel, strict=False)]
+    whole = np.zeros((*np.add(reach, size[:2]), size[2]))
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            rows = slice(i, i + strides[0] * source.shape[0], strides[0])
+            columns = slice(j, j + strides[1] * source.shape[1], strides[1])
+            whole[rows, columns] += source @ weights[:, i, j].T
+    same = int(op.options["padding"]) == 0
+    top, left = (
+        max((-(-n // s) - 1) * s + k - n, 0) // 2 if same else 0
+        for n, s, k in zip(size[:2], strides, kernel, strict=True)
+    )
+    sums = whole[top : top + size[0], left : left + size[1]]
+    bias = ref.value(op.inputs[3]).astype(np.int64) if len(op.inputs) > 3 else 0
+    factor = product_factor(ref.scale(x)[0], ref.scale(w), output=ref.scale(out)[0])
+    return requantize(sums + bias, factor, ref.scale(out)[0], ref.zero(out))
+
+
 def fully_connected(ref: Reference, op: Operator) -> Array:
     x, w, out = op.inputs[0], op.inputs[1], op.outputs[0]
     weights = ref.value(w).astype(np.float64) - ref.zero(w)
@@ -584,5 +609,6 @@ OPERATORS: dict[str, Callable[[Reference, Operator], Any]] = {
     "TANH": hyperbolic,
     "TILE": tile,
     "TRANSPOSE": transpose,
+    "TRANSPOSE_CONV": transposed_convolution,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
 }

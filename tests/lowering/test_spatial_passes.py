@@ -78,3 +78,12 @@ def test_results_without_readers_leave_in_parts() -> None:
     run = run_in_passes(builder.build(), words)
     assert run.count(MapOutputStep) == run.count(ImageInputStep) > 1
     assert set(run.plan.output_parts.values()) == {run.count(MapOutputStep)}
+
+
+@pytest.mark.parametrize("kernel", [3, 4])
+def test_pixels_that_a_stride_leaves_out(kernel: int) -> None:
+    """Passes along one axis only: the other one stays cut as it was."""
+    for height, width in ((30, 22), (22, 30), (30, 30)):
+        builder = picture(height, width, 4).conv2d(1, 3).conv2d(24, 1, stride=2)
+        run = run_in_passes(builder.conv2d(24, kernel).build(), 400 if height == width else 320)
+        assert run.differing == 0

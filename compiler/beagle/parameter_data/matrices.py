@@ -13,6 +13,7 @@ from ...errors import UnsupportedModelError
 from ...frontend.graph import Graph, Operator, Tensor
 from ...planning.matrix_parts import matrix_parts
 from ...planning.plan import Segment
+from ...planning.transposed_phases import Phase, as_convolution, phases
 from ...planning.weight_chunks import weight_chunks
 from . import tensors
 from .layout import (
@@ -42,14 +43,42 @@ def convolution(graph: Graph, op: Operator, rules: PackingRules) -> tuple[Segmen
     if one_pixel and len(weights) > LANE_GROUP:
         zeros, headers = _zeros_and_headers(graph, op, len(weights), rules)
         return _matrix_segments(op, weights, zeros, headers)
-    return (_convolution_segment(graph, op, weights, rules),)
+    return (_convolution_segment(graph, op, weights, rules, result[1:3]),)
+
+
+def transposed(graph: Graph, op: Operator, rules: PackingRules) -> tuple[Segment, ...]:
+    """TRANSPOSE_CONV: a convolution for each phase of its strides."""
+    layer = as_convolution(op)
+    tensor = _weights(graph, layer, 4)
+    weights = tensors.unsigned_bytes(graph, layer, tensor)
+    zeros = tensors.zero_points(graph, layer, tensor, len(weights))
+    segments = []
+    for phase in phases(graph, op):
+        chosen = _phase_weights(weights, zeros, phase)
+        if weights.shape[0] == 1 and weights.shape[3] == 1:
+            segments.append(_depthwise_segment(graph, layer, chosen[0], rules))
+        else:
+            segments.append(_convolution_segment(graph, layer, chosen, rules, phase.size))
+    return tuple(segments)
+
+
+def _phase_weights(weights: Array, zeros: Array, phase: Phase) -> Array:
+    """The taps of a phase; zero points where it has none along an axis."""
+    rows, columns = phase.rows.taps, phase.columns.taps
+    if rows and columns:
+        return weights[:, rows][:, :, columns]
+    outputs, _, _, inputs = weights.shape
+    shape = outputs, phase.rows.window.kernel, phase.columns.window.kernel, inputs
+    return np.broadcast_to(zeros[:, None, None, None], shape).astype(np.uint8)
 
 
 def depthwise(graph: Graph, op: Operator, rules: PackingRules) -> tuple[Segment, ...]:
     """DEPTHWISE_CONV_2D: 4x4 groups; with one input channel an ordinary convolution."""
     weights = tensors.unsigned_bytes(graph, op, _weights(graph, op, 4))
     if graph.tensor(op.inputs[0]).shape[3] == 1:
-        return (_convolution_segment(graph, op, weights.transpose(3, 1, 2, 0), rules),)
+        size = graph.tensor(op.outputs[0]).shape[1:3]
+        dense = weights.transpose(3, 1, 2, 0)
+        return (_convolution_segment(graph, op, dense, rules, size),)
     if op.options.get("depth_multiplier", 1) != 1:
         raise UnsupportedModelError(
             "depth multiplier on several input channels",
@@ -86,14 +115,14 @@ def _matrix_segments(
 
 
 def _convolution_segment(
-    graph: Graph, op: Operator, weights: Array, rules: PackingRules
+    graph: Graph, op: Operator, weights: Array, rules: PackingRules, size: tuple[int, ...]
 ) -> Segment:
+    """A layer of `size` (rows, columns) outputs."""
     outputs, height, width, inputs = weights.shape
-    result = graph.tensor(op.outputs[0]).shape
     packed = outputs <= LANE_GROUP
     zeros, headers = _zeros_and_headers(graph, op, outputs, rules)
     groups = -(-inputs // LANE_GROUP)
-    pixels = -(-result[1] // _GRID) * -(-result[2] // _GRID)
+    pixels = -(-size[0] // _GRID) * -(-size[1] // _GRID)
     run = weight_chunks(height * width, groups, len(headers), pixels).input_words
     data, lanes = matrix_rows(weights, zeros, headers, packed=packed, run=run)
     if packed:
