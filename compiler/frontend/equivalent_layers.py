@@ -1,16 +1,17 @@
-"""Operators that are convolutions of one pixel by another name: sums over channels, and products
-with one constant for each channel.
+"""Operators that are convolutions by another name: sums over channels, products with one constant
+for each channel, and depthwise layers that make several channels of each.
 
 Reads and writes the Graph level. Facts: docs/format/convolution.md, "Operators that are layers".
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..fast_dataclass import dataclass
 from .graph import Graph, Operator, Quantization, Tensor
 from .movement import WORD, picture
 from .reductions import sums_channels
@@ -26,6 +27,17 @@ _OPTIONS = {"padding": _VALID, "stride_h": 1, "stride_w": 1}
 _DILATION = {"dilation_h_factor": 1, "dilation_w_factor": 1}
 
 
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A convolution of `source` with `weights`; more: its bias, if it has one."""
+
+    name: str
+    source: int
+    weights: Tensor
+    options: Mapping[str, Any]
+    more: tuple[int, ...] = ()
+
+
 def as_layers(graph: Graph, operators: Collection[int]) -> Graph:
     """The graph with such operators among `operators` as convolutions; tensors and operators keep
     their indices."""
@@ -35,21 +47,21 @@ def as_layers(graph: Graph, operators: Collection[int]) -> Graph:
         found = _layer(graph, op)
         if found is None:
             continue
-        name, source, weights = found
-        tensors.append(replace(weights, index=len(tensors)))
-        fused = op.options.get("fused_activation_function", 0)
-        options = {**_OPTIONS, **_DILATION, "fused_activation_function": fused}
-        inputs = source, tensors[-1].index
-        changed[index] = replace(op, name=name, inputs=inputs, options=options)
+        tensors.append(replace(found.weights, index=len(tensors)))
+        inputs = found.source, tensors[-1].index, *found.more
+        changed[index] = replace(op, name=found.name, inputs=inputs, options=found.options)
     if len(tensors) == len(graph.tensors):
         return graph
     return replace(graph, tensors=tuple(tensors), operators=tuple(changed))
 
 
-def _layer(graph: Graph, op: Operator) -> tuple[str, int, Tensor] | None:
-    """The layer's name, its input and its weights."""
+def _layer(graph: Graph, op: Operator) -> _Layer | None:
+    fused = op.options.get("fused_activation_function", 0)
+    options = {**_OPTIONS, **_DILATION, "fused_activation_function": fused}
     if op.name in ("MEAN", "SUM") and sums_channels(graph, op):
-        return "CONV_2D", op.inputs[0], _ones(graph, op)
+        return _Layer("CONV_2D", op.inputs[0], _ones(graph, op), options)
+    if dense_weights(graph, op) and _is_whole(graph.tensor(op.inputs[1])):
+        return _Layer("CONV_2D", op.inputs[0], _dense(graph, op), op.options, op.inputs[2:])
     factors = channel_factors(graph, op)
     if factors is None:
         return None
@@ -57,7 +69,40 @@ def _layer(graph: Graph, op: Operator) -> tuple[str, int, Tensor] | None:
     assert factors.data is not None
     shape = 1, 1, 1, graph.tensor(source).shape[-1]
     weights = replace(factors, shape=shape, data=factors.data.reshape(shape))
-    return "DEPTHWISE_CONV_2D", source, weights
+    return _Layer("DEPTHWISE_CONV_2D", source, weights, options)
+
+
+def dense_weights(graph: Graph, op: Operator) -> int:
+    """Weights of the ordinary convolution that does what a DEPTHWISE_CONV_2D does which makes
+    several channels of each of several; 0 for any other operator."""
+    if op.name != "DEPTHWISE_CONV_2D":
+        return 0
+    inputs = graph.tensor(op.inputs[0]).shape[-1]
+    outputs = graph.tensor(op.outputs[0]).shape[-1]
+    return inputs * prod(graph.tensor(op.inputs[1]).shape) if 1 < inputs < outputs else 0
+
+
+def _is_whole(constant: Tensor) -> bool:
+    return constant.data is not None and constant.data.shape == constant.shape
+
+
+def _dense(graph: Graph, op: Operator) -> Tensor:
+    """Weights with the zero point between an output and all inputs but its own."""
+    import numpy as np  # noqa: PLC0415 - imported late
+
+    weights, inputs = graph.tensor(op.inputs[1]), graph.tensor(op.inputs[0]).shape[-1]
+    assert weights.data is not None
+    assert weights.quantization is not None
+    _, height, width, outputs = weights.shape
+    shape = outputs, height, width, inputs
+    points = np.broadcast_to(np.array(weights.quantization.zero_points), (outputs,))
+    data = np.empty(shape, weights.data.dtype)
+    data[:] = points[:, None, None, None]
+    channels = np.arange(outputs)
+    own = channels // (outputs // inputs)
+    data[channels, :, :, own] = weights.data[0].transpose(2, 0, 1)
+    quantization = replace(weights.quantization, axis=0)
+    return replace(weights, shape=shape, data=data, quantization=quantization)
 
 
 def _ones(graph: Graph, op: Operator) -> Tensor:

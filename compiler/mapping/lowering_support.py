@@ -11,6 +11,7 @@ import enum
 from math import prod
 
 from ..fast_dataclass import dataclass
+from ..frontend.equivalent_layers import dense_weights
 from ..frontend.graph import Graph, Operator, Tensor
 from .constraints.base import (
     Constraint,
@@ -61,6 +62,8 @@ from .reasons import Reason
 WORD = 4
 """Bytes of a narrow word."""
 MAP_RANK = 4
+MOST_WEIGHTS = 1 << 24
+"""Weights of an ordinary convolution in a depthwise one's place: more than the chip holds."""
 
 
 class Evidence(enum.Enum):
@@ -105,11 +108,13 @@ def several_pixels(graph: Graph, op: Operator, _context: Context) -> Violation |
 
 
 @constraint()
-def depth_multiplier_one(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """A depthwise convolution is lowered if it has as many output channels as input channels,
-    or one input channel."""
-    before, after = _source(graph, op).shape[3], result(graph, op).shape[3]
-    return None if before in (1, after) else Violation(f"{before} to {after} channels", "equal")
+def dense_multiplier(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """A depthwise convolution that makes several channels of each of several is lowered as an
+    ordinary one, of up to 16777216 weights."""
+    weights = dense_weights(graph, op)
+    if weights <= MOST_WEIGHTS:
+        return None
+    return Violation(f"{weights} weights", f"up to {MOST_WEIGHTS}", _source(graph, op).name)
 
 
 @constraint()
@@ -196,7 +201,7 @@ LOWERINGS: dict[str, Lowering] = {
     "DEPTHWISE_CONV_2D": Lowering(
         Evidence.VENDOR_BYTES,
         "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_7k_4o_2s",
-        (depth_multiplier_one,),
+        (dense_multiplier,),
         (picture_from_host,),
     ),
     "EXPAND_DIMS": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),

@@ -313,16 +313,9 @@ def _requantization(planner: PlanBuilder, op: Operator, segment: Segment) -> Req
 
 def check_layer(planner: PlanBuilder, op: Operator, layout: MapLayout) -> None:
     """Refuse what no proven instruction covers."""
-    inputs, outputs = (planner.graph.tensor(t).shape for t in (op.inputs[0], op.outputs[0]))
-    if inputs[0] != 1:
-        raise Refusal(op.index, "batch size", actual=inputs[0], allowed=1)
-    if op.name == "DEPTHWISE_CONV_2D" and 1 < inputs[3] != outputs[3]:
-        raise Refusal(
-            op.index,
-            "depth multiplier with more than one input channel",
-            actual=outputs[3] // inputs[3],
-            allowed=1,
-        )
+    batch = planner.graph.tensor(op.inputs[0]).shape[0]
+    if batch != 1:
+        raise Refusal(op.index, "batch size", actual=batch, allowed=1)
     rows, columns = planner.extent(planner.dataflow.source(op.inputs[0]))
     if (layout.height, layout.width) != (length(rows), length(columns)):
         raise Refusal(op.index, f"{op.name} reads its input in another shape than it was written")

@@ -392,7 +392,8 @@ def test_convolutions() -> None:
     assert _convolution("CONV_2D", (1, 1, 1, 64), 1, 8) == ""
     assert _convolution("DEPTHWISE_CONV_2D", (1, 8, 8, 8), 3, 8) == ""
     assert _convolution("DEPTHWISE_CONV_2D", (1, 8, 8, 1), 7, 8) == ""
-    assert _convolution("DEPTHWISE_CONV_2D", (1, 8, 8, 4), 3, 8) == "depth_multiplier_one"
+    assert _convolution("DEPTHWISE_CONV_2D", (1, 8, 8, 4), 3, 8) == ""
+    assert _convolution("DEPTHWISE_CONV_2D", (1, 8, 8, 4096), 1, 8192) == "dense_multiplier"
     assert _convolution("DEPTHWISE_CONV_2D", (1, 1, 1, 8), 1, 8) == ""
 
 

@@ -126,7 +126,6 @@ def test_every_tile_with_outputs_is_in_one_class():
 @pytest.mark.parametrize(
     ("builder", "message"),
     [
-        (picture(16, 16, 4).depthwise_conv2d(3, multiplier=2), "depth multiplier"),
         (picture(8, 8, 66).conv2d(8, 3), "channels of an input picture"),
     ],
 )
