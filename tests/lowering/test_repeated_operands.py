@@ -100,3 +100,13 @@ def test_factors_of_channels_are_a_layer(channels: int, kind: str, activation: s
     factors = numbers(builder, channels)
     steps = check(builder.mul(builder.last, factors, activation=activation).conv2d(8, 3))
     assert len(steps_of(steps, ConvolutionStep)) == 3
+
+
+@pytest.mark.parametrize("size", [(20, 27, 512), (61, 30, 144)])
+def test_large_products_are_made_in_bands_of_rows(size: tuple[int, int, int]) -> None:
+    builder = ModelBuilder("int8", seed=3).input("x", (1, *size[:2], 4)).conv2d(size[2], 1)
+    trunk = builder.last
+    first = builder.mul(trunk, builder.logistic(source=trunk).last).last
+    factors = builder.average_pool_2d(size[:2], source=trunk).last
+    products = steps_of(check(builder.mul(first, factors).conv2d(8, 1)), ProductStep)
+    assert len(products) > 2
