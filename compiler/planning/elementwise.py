@@ -16,7 +16,7 @@ from .constant_number import has_numbers
 from .dataflow import scale, zero_point
 from .family import Family
 from .map_operands import whole_operands
-from .patches import Operand, PatchClass, patch_classes, result_map
+from .patches import Operand, PatchClass, maps_alike, own_part, patch_classes, result_map
 from .plan import Step
 from .refusal import Refusal
 from .requantization import Requantization, activation_range, requantization, single
@@ -166,4 +166,11 @@ def fused(
     return requantization(unit, planner.graph.tensor(op.outputs[0]), limits)
 
 
-SUM = Family("sum", frozenset({"ADD", "SUB"}), plan_sum, accepts=is_sum)
+SUM = Family(
+    "sum",
+    frozenset({"ADD", "SUB"}),
+    plan_sum,
+    accepts=is_sum,
+    needs=own_part,
+    by_parts=maps_alike,
+)

@@ -22,6 +22,7 @@ from .patches import (
     Operand,
     Patch,
     compact_operand,
+    is_same_map,
     patch_classes,
     settled,
 )
@@ -63,7 +64,7 @@ def _operand(planner: PlanBuilder, op: Operator, tensor: int, size: Size) -> Ope
         return _vector(planner, op, tensor, layout, size)
     layout = planner.map_layout(op, tensor)
     found = layout.height, layout.width, planner.graph.tensor(tensor).shape[-1]
-    if found == size:
+    if is_same_map(planner, op, layout, found[2]):
         return compact_operand(planner, op, source)
     _check(op, found, size)
     return _repeated(planner, op, tensor, layout, size)

@@ -14,7 +14,7 @@ from .elementwise import fused
 from .family import Family
 from .map_layout import MapLayout
 from .map_operands import map_operands
-from .patches import Operand, PatchClass, patch_classes, result_map, row_bands
+from .patches import Operand, PatchClass, maps_alike, own_part, patch_classes, result_map, row_bands
 from .plan import Step
 from .refusal import Refusal
 from .requantization import Requantization, single
@@ -134,4 +134,11 @@ def is_product(planner: PlanBuilder, op: Operator) -> bool:
     )
 
 
-PRODUCT = Family("product", frozenset({"MUL"}), plan_product, accepts=is_product)
+PRODUCT = Family(
+    "product",
+    frozenset({"MUL"}),
+    plan_product,
+    accepts=is_product,
+    needs=own_part,
+    by_parts=maps_alike,
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..frontend.graph import Operator
-from .builder import PlanBuilder
+from .builder import PlanBuilder, tensor_buffer
 from .map_layout import MapLayout, map_axis
 from .refusal import Refusal
 from .tiling import AxisNeed, Interval
@@ -55,8 +55,11 @@ class PassBuilder(PlanBuilder):
         name = f"{name} {self.name}"
         return super().scratch(name, words, rank=rank, steps=steps, earlier=earlier)
 
+    def has_buffer(self, name: str) -> bool:
+        return super().has_buffer(f"{name} {self.name}")
+
     def _name(self, tensor: int) -> str:
-        return f"{super()._name(tensor)} {self.name}"
+        return self._names.get(tensor, f"{tensor_buffer(tensor)} {self.name}")
 
     def map_readers(self, tensor: int) -> Iterable[Operator]:
         if tensor == self.edge:

@@ -1,9 +1,9 @@
 """Which operators run in spatial passes, and in how many.
 
-Operators whose maps do not fit into the narrow memory together with all that lives at the same
-time are *overfull*. Neighbours among them make one run, widened at both ends to the smallest
-tensor in reach; the number of passes grows until everything fits. Facts: docs/format/passes.md,
-"Which operators".
+Operators are seen in cells (`pass_cells.py`), most of them of one. Those whose maps do not fit
+into the narrow memory together with all that lives at the same time are *overfull*. Neighbours
+among them make one run, widened at both ends to the smallest tensor in reach; the number of passes
+grows until everything fits. Facts: docs/format/passes.md, "Which operators".
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .map_output import ITEM_WORDS
+from .pass_cells import by_parts, cells
 from .pass_steps import CollectStep, PassInputStep
 from .passes import Run, cut
 from .plan import NarrowBuffer
@@ -58,7 +59,10 @@ class RunChooser:
         self.planner = planner
         self.capacity = capacity
         self.operators = self.flow.operators
+        self.cells = cells(planner)
+        self.cell_of = [cell for cell, places in enumerate(self.cells) for _ in places]
         self.overfull: set[int] = set()
+        """Cells."""
         self.runs: tuple[Run, ...] = ()
 
     def next(self, planner: PlanBuilder, spans: Sequence[range], found: Sequence[Overflow]) -> None:
@@ -85,7 +89,7 @@ class RunChooser:
         for run in self.runs:
             places = range(run.first, run.last + 1)
             if op is not None and op in [self.operators[place].index for place in places]:
-                height, _, _ = self.planner.map_shape(self._result(run.last))
+                height, _, _ = self.planner.map_shape(self._result(self.cell_of[run.last]))
                 grown = replace(run, rows=run.rows + 1)
                 while grown.rows <= height and not self._sendable(grown):
                     grown = replace(grown, rows=grown.rows + 1)
@@ -96,16 +100,19 @@ class RunChooser:
         return False
 
     def _reachable(self, place: int, overflow: Overflow) -> int:
-        if not self._runs_by_parts(place):
+        """The cell of an overfull operator."""
+        cell = self.cell_of[place]
+        if not self._runs_by_parts(cell):
             raise self._refusal(place, overflow)
-        return place
+        return cell
 
     def _rebuilt(self, known: Sequence[Run]) -> tuple[Run, ...]:
         """Runs of all overfull operators; runs that overlap become one."""
         proposed = [*known]
-        for first, last in self._regions():
+        for region in self._regions():
+            first, last = self._places(region)
             if not any(run.first <= first and last <= run.last for run in known):
-                proposed.append(Run(*self._widened(first, last), columns=2))
+                proposed.append(Run(*self._places(self._widened(*region)), columns=2))
         proposed.sort(key=lambda run: (run.first, run.last))
         merged: list[Run] = []
         for run in proposed:
@@ -115,36 +122,41 @@ class RunChooser:
                 merged.append(run)
         return tuple(merged)
 
+    def _places(self, between: tuple[int, int]) -> tuple[int, int]:
+        """Places of the first and last operators of cells."""
+        return self.cells[between[0]][0], self.cells[between[1]][-1]
+
     def _regions(self) -> list[tuple[int, int]]:
-        """Overfull operators that follow each other in a chain, as (first, last)."""
+        """Overfull cells that follow each other in a chain, as (first, last)."""
         regions: list[tuple[int, int]] = []
-        for place in sorted(self.overfull):
-            if regions and regions[-1][1] == place - 1 and self._linked(place):
-                regions[-1] = (regions[-1][0], place)
+        for cell in sorted(self.overfull):
+            if regions and regions[-1][1] == cell - 1 and self._linked(cell):
+                regions[-1] = (regions[-1][0], cell)
             else:
-                regions.append((place, place))
+                regions.append((cell, cell))
         return regions
 
     def _widened(self, first: int, last: int) -> tuple[int, int]:
-        """As far as tensors do not get larger, to the smallest; of equal ones the nearest."""
+        """Cells, as far as tensors do not get larger, to the smallest; of equal ones the
+        nearest."""
         best, smallest = first, self._words(self._source(first))
-        for place in range(first, 0, -1):
-            if not self._linked(place):
+        for cell in range(first, 0, -1):
+            if not self._linked(cell):
                 break
-            words = self._words(self._source(place - 1))
+            words = self._words(self._source(cell - 1))
             if words > smallest:
                 break
             if words < smallest:
-                best, smallest = place - 1, words
+                best, smallest = cell - 1, words
         end, smallest = last, self._words(self._result(last))
-        for place in range(last + 1, len(self.operators)):
-            if not self._linked(place):
+        for cell in range(last + 1, len(self.cells)):
+            if not self._linked(cell):
                 break
-            words = self._words(self._result(place))
+            words = self._words(self._result(cell))
             if words > smallest:
                 break
             if words < smallest:
-                end, smallest = place, words
+                end, smallest = cell, words
         return best, end
 
     def _better(self, planner: PlanBuilder, run: Run, overflow: Overflow) -> Run:
@@ -153,16 +165,17 @@ class RunChooser:
         step = planner.steps[overflow.step]
         if overflow.scattered:
             return self._grown(run, overflow)
-        if isinstance(step, CollectStep) and self._linked(run.last + 1):
-            return replace(run, last=self._widened(run.first, run.last + 1)[1])
-        chip = self.flow.producer(self._source(run.first)) is not None
-        if isinstance(step, PassInputStep) and chip and self._linked(run.first):
-            return replace(run, first=self._widened(run.first - 1, run.last)[0])
+        first, last = self.cell_of[run.first], self.cell_of[run.last]
+        if isinstance(step, CollectStep) and self._linked(last + 1):
+            return replace(run, last=self._places(self._widened(first, last + 1))[1])
+        chip = self.flow.producer(self._source(first)) is not None
+        if isinstance(step, PassInputStep) and chip and self._linked(first):
+            return replace(run, first=self._places(self._widened(first - 1, last))[0])
         return self._grown(run, overflow)
 
     def _grown(self, run: Run, overflow: Overflow) -> Run:
         """One part more, of the columns and of the rows in turn, as long as there are any."""
-        height, width, _ = self.planner.map_shape(self._result(run.last))
+        height, width, _ = self.planner.map_shape(self._result(self.cell_of[run.last]))
         while run.rows * run.columns < MOST_PASSES:
             grown = run.grown()
             if grown.columns > width:
@@ -178,40 +191,41 @@ class RunChooser:
 
     def _sendable(self, run: Run) -> bool:
         """Whether parts that go to the host begin at whole items of the outfeed."""
-        result = self._result(run.last)
+        result = self._result(self.cell_of[run.last])
         if not self.flow.is_output(result):
             return True
         height, width, channels = self.planner.map_shape(result)
         words = width * -(-channels // 4)
         return all(low * words % ITEM_WORDS == 0 for low, _ in cut(height, run.rows))
 
-    def _linked(self, place: int) -> bool:
-        """Whether the operator only reads what the one before it makes for it alone, and both
-        can run on parts."""
-        if not 0 < place < len(self.operators):
+    def _linked(self, cell: int) -> bool:
+        """Whether the cell only reads what the one before it makes for it alone, and both can
+        run on parts."""
+        if not 0 < cell < len(self.cells):
             return False
-        result = self._result(place - 1)
+        result = self._result(cell - 1)
+        places = self.cells[cell]
+        readers = {reader.index for reader in self.flow.readers(result)}
         return (
-            self._runs_by_parts(place)
-            and self._runs_by_parts(place - 1)
-            and self.flow.activations(self.operators[place]) == [result]
-            and len(self.flow.readers(result)) == 1
+            self._runs_by_parts(cell)
+            and self._runs_by_parts(cell - 1)
+            and self._source(cell) == result
+            and readers <= {self.operators[place].index for place in places}
             and not self.flow.is_output(result)
         )
 
-    def _runs_by_parts(self, place: int) -> bool:
-        op = self.operators[place]
-        planner = self.planner
-        return len(self.flow.activations(op)) == 1 and any(
-            op.name in family.operators and family.by_parts(planner, op)
-            for family in planner.families
+    def _runs_by_parts(self, cell: int) -> bool:
+        places = self.cells[cell]
+        activations = set(self.flow.activations(self.operators[places[-1]]))
+        return (len(places) > 1 or len(activations) == 1) and all(
+            by_parts(self.planner, self.operators[place], self.planner.families) for place in places
         )
 
-    def _source(self, place: int) -> int:
-        return self.flow.activations(self.operators[place])[0]
+    def _source(self, cell: int) -> int:
+        return self.flow.activations(self.operators[self.cells[cell][0]])[0]
 
-    def _result(self, place: int) -> int:
-        return self.operators[place].outputs[0]
+    def _result(self, cell: int) -> int:
+        return self.operators[self.cells[cell][-1]].outputs[0]
 
     def _words(self, tensor: int) -> int:
         """Words of the busiest tile, without halo."""

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import prod
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
-from .map_layout import MapLayout, map_layout
+from .map_layout import MapLayout, map_axis
 from .plan import TILES, Step
 from .refusal import Refusal
+from .tiling import MapNeed, split
+
+MAP_RANK = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,8 @@ def is_compact(layout: MapLayout) -> bool:
 
 def compact_layout(layout: MapLayout) -> MapLayout:
     """The same tensor without halo and neighbours."""
-    return map_layout(layout.height, layout.width, layout.channel_words, ())
+    rows, columns = (map_axis(axis.low, axis.high, ()) for axis in (layout.rows, layout.columns))
+    return MapLayout(rows, columns, layout.channel_words, layout.channel_words)
 
 
 def compact_operands(planner: PlanBuilder, op: Operator) -> list[Operand]:
@@ -173,18 +178,43 @@ def copy_map(planner: PlanBuilder, op: Operator, tensor: int, target: MapLayout)
 
 def same_maps(planner: PlanBuilder, op: Operator) -> None:
     """Refuse inputs of another shape than the output: nothing is broadcast."""
-    graph, flow = planner.graph, planner.dataflow
-    wanted = planner.map_shape(flow.source(op.outputs[0]))
+    flow = planner.dataflow
     for tensor in flow.activations(op):
         layout = planner.map_layout(op, tensor)
-        found = layout.height, layout.width, graph.tensor(tensor).shape[-1]
-        if found != wanted:
+        if not is_same_map(planner, op, layout, planner.graph.tensor(tensor).shape[-1]):
+            wanted = planner.map_shape(flow.source(op.outputs[0]))
             raise Refusal(
                 op.index,
                 f"{op.name} with an input that is spread over the output",
-                actual="x".join(map(str, found)),
+                actual=f"{layout.height}x{layout.width}",
                 allowed="x".join(map(str, wanted)),
             )
+
+
+def is_same_map(planner: PlanBuilder, op: Operator, layout: MapLayout, channels: int) -> bool:
+    """Whether an operand has the rows and columns that the current plan makes of the output, and
+    its channels."""
+    output = planner.dataflow.source(op.outputs[0])
+    extent = (layout.rows.low, layout.rows.high), (layout.columns.low, layout.columns.high)
+    return extent == planner.extent(output) and channels == planner.map_shape(output)[2]
+
+
+def own_part(planner: PlanBuilder, op: Operator, _tensor: int) -> MapNeed | None:
+    """What an operator value by value needs of an operand: in a part of its result, that part; in
+    the whole one, as everybody, its own pixels."""
+    if planner.is_whole:
+        return None
+    rows, columns = planner.extent(planner.dataflow.source(op.outputs[0]))
+    return MapNeed(split(*rows), split(*columns))
+
+
+def maps_alike(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether the operator reads nothing but maps of the shape of its result."""
+    graph = planner.graph
+    shape = graph.tensor(op.outputs[0]).shape
+    inputs = [graph.tensor(tensor) for tensor in op.inputs]
+    alike = all(tensor.shape == shape and not tensor.is_constant for tensor in inputs)
+    return alike and len(shape) == MAP_RANK and prod(shape[:-1]) > 1
 
 
 def scratch_map(planner: PlanBuilder, op: Operator, name: str, layout: MapLayout) -> Operand:

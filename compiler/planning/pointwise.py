@@ -19,7 +19,16 @@ from .dataflow import scale, zero_point
 from .elementwise import fused
 from .family import Family
 from .map_layout import MapLayout
-from .patches import Operand, PatchClass, compact_operands, patch_classes, result_map, same_maps
+from .patches import (
+    Operand,
+    PatchClass,
+    compact_operands,
+    maps_alike,
+    own_part,
+    patch_classes,
+    result_map,
+    same_maps,
+)
 from .plan import WIDE_LINES, Step
 from .refusal import Refusal
 from .requantization import Requantization, from_bits, raw_bytes, single
@@ -253,4 +262,16 @@ def add_function(
     )
 
 
-POINTWISE = Family("pointwise", frozenset(_FUNCTIONS), plan_pointwise, accepts=is_pointwise)
+def is_function_of_a_map(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether the operator reads one map, once, and nothing else."""
+    return len(op.inputs) == 1 and maps_alike(planner, op)
+
+
+POINTWISE = Family(
+    "pointwise",
+    frozenset(_FUNCTIONS),
+    plan_pointwise,
+    accepts=is_pointwise,
+    needs=own_part,
+    by_parts=is_function_of_a_map,
+)

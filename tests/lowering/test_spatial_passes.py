@@ -8,6 +8,7 @@ from compiler.planning.convolution import ConvolutionStep
 from compiler.planning.image import ImageInputStep
 from compiler.planning.map_output import MapOutputStep
 from compiler.planning.pass_steps import CollectStep, ParkStep, PassInputStep
+from compiler.planning.refusal import Refusal
 from tests.model_builder import ModelBuilder
 from tests.spatial_passes import run_in_passes
 
@@ -35,6 +36,27 @@ def pooled(kind: str = "int8") -> ModelBuilder:
     return model.conv2d(40, 1).max_pool_2d(2).conv2d(8, 1)
 
 
+def swish(model: ModelBuilder) -> ModelBuilder:
+    """x * sigmoid(x)."""
+    value = model.last
+    return model.mul(value, model.logistic(source=value).last)
+
+
+def gated(kind: str = "int8") -> ModelBuilder:
+    """Activations of several operators around the wide middle."""
+    model = swish(picture(26, 21, 4, kind).conv2d(8, 3).conv2d(24, 1))
+    return swish(model.depthwise_conv2d(3, stride=2)).conv2d(8, 1)
+
+
+def by_value() -> ModelBuilder:
+    """Sums, products and functions of each value in the wide middle."""
+    model = picture(26, 21, 4).conv2d(8, 3).conv2d(24, 1)
+    value = model.last
+    other = model.add(value, model.tanh(source=value).last).last
+    model.sub(model.relu(source=other).last, other).quantize(output=(0.02, 3))
+    return model.mul(model.last, model.last).depthwise_conv2d(3, stride=2).conv2d(8, 1)
+
+
 MODELS = {
     "one layer": (picture(33, 35, 3).conv2d(8, 3), 320),
     "odd rows": (picture(33, 35, 3).conv2d(8, 3, stride=2).conv2d(16, 1).conv2d(8, 3), 336),
@@ -45,6 +67,9 @@ MODELS = {
     "large kernel": (picture(36, 30, 1).conv2d(4, 9), 260),
     "pools": (pooled(), 500),
     "pools uint8": (pooled("uint8"), 700),
+    "gated": (gated(), 620),
+    "gated uint8": (gated("uint8"), 800),
+    "by value": (by_value(), 620),
     "words": (picture(30, 26, 8).conv2d(24, 3).conv2d(8, 3, stride=2), 400),
 }
 
@@ -57,7 +82,7 @@ def test_parts_compute_the_whole(name: str) -> None:
     assert run.count(PassInputStep) > 1
 
 
-@pytest.mark.parametrize("name", ["deep", "on chip", "pools"])
+@pytest.mark.parametrize("name", ["deep", "on chip", "pools", "gated", "by value"])
 def test_no_hazards(name: str) -> None:
     builder, words = MODELS[name]
     run = run_in_passes(builder.build(), words, concurrent=True)
@@ -87,3 +112,11 @@ def test_pixels_that_a_stride_leaves_out(kernel: int) -> None:
         builder = picture(height, width, 4).conv2d(1, 3).conv2d(24, 1, stride=2)
         run = run_in_passes(builder.conv2d(24, kernel).build(), 400 if height == width else 320)
         assert run.differing == 0
+
+
+def test_operators_that_cannot_be_cut_out_are_refused() -> None:
+    model = picture(26, 21, 4).conv2d(24, 1)
+    wide = model.last
+    model = model.add(wide, model.conv2d(24, 3, source=wide).last).conv2d(8, 1)
+    with pytest.raises(Refusal):
+        run_in_passes(model.build(), 620)

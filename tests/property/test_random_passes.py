@@ -1,5 +1,5 @@
-"""Random networks of convolutions and pools on odd pictures, in spatial passes that a small
-narrow memory asks for, compute what the reference says.
+"""Random networks of convolutions, pools and activations on odd pictures, in spatial passes that
+a small narrow memory asks for, compute what the reference says.
 
 A small sample runs by default; EDGETPU_RANDOM_PASSES=300 asks for more.
 """
@@ -28,8 +28,13 @@ def networks(draw: st.DrawFn) -> ModelBuilder:
     for _ in range(draw(st.integers(1, 5))):
         stride = draw(st.sampled_from([1, 1, 2]))
         kernel = draw(st.sampled_from([1, 3, 3, 5]))
-        pool = draw(st.sampled_from(["", "", "", "max", "average"]))
-        if pool:
+        pool = draw(st.sampled_from(["", "", "", "max", "average", "gate", "function"]))
+        if pool == "gate":
+            value = model.last
+            model = model.mul(value, model.logistic(source=value).last)
+        elif pool == "function":
+            model = draw(st.sampled_from([model.relu, model.tanh, model.quantize]))()
+        elif pool:
             kernel, padding = draw(st.integers(2, 3)), draw(st.sampled_from(["same", "valid"]))
             build = model.max_pool_2d if pool == "max" else model.average_pool_2d
             model = build(kernel, stride=stride, padding=padding)
