@@ -40,12 +40,19 @@ FEED_SPACES = (Space.PARAMETER_FEED, Space.ACTIVATION_FEED, Space.SCALAR)
 @dataclass(frozen=True, slots=True, eq=False)
 class Access:
     """Addresses of one space, read or written. after: how many signals of the same items each
-    access comes after; None: all come before the first."""
+    access comes after; None: all come before the first. block: the addresses are those from its
+    start up to its end."""
 
     space: Space
     write: bool
     addresses: Addresses
     after: Addresses | None = None
+    block: slice | None = None
+
+    @property
+    def index(self) -> Addresses | slice:
+        """The addresses as the index of an array."""
+        return self.addresses if self.block is None else self.block
 
 
 def line_units(lines: Addresses, width: int = LINE_BYTES) -> Addresses:

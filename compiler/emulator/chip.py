@@ -66,7 +66,8 @@ UNITS = (
 )
 """A tile's units in the order of the bits of `TileFence.units`."""
 _UNLIMITED = 1 << 40
-_POP, _RETURNED_POPS = 2, 0x10
+POP, RETURNED_POPS = 2, 0x10
+"""Index of pop in FEED_UNITS; the bit of `ScalarFence.units` for pops of returned lines."""
 FEED_UNITS = ("activation infeed", "parameter infeed", "pop", "outfeed")
 """Units beside the scalar core in the order of the bits of `ScalarFence.units`."""
 
@@ -166,6 +167,9 @@ class Chip:
     def touch(self, address: int, *, write: bool) -> None:
         """The scalar core reads or writes a word of its memory."""
 
+    def interrupt(self) -> None:
+        """The scalar core tells the host that the program is done."""
+
     def wake(self, key: Key) -> None:
         """Something that sides may wait for has changed."""
         raise NotImplementedError
@@ -250,7 +254,7 @@ def idle(fence: ScalarFence, unit: int, feeds: Iterable[Feed]) -> bool:
     waiting = list(feeds)
     if fence.units >> unit & 1:
         return not waiting
-    if unit == _POP and fence.units & _RETURNED_POPS:
+    if unit == POP and fence.units & RETURNED_POPS:
         return not any(isinstance(run, PopRun) and run.source == RETURNED for run in waiting)
     return True
 

@@ -29,7 +29,6 @@ from .chip import (
     UNITS,
     Chip,
     feed_of,
-    idle,
     located,
     missing_producer,
     start,
@@ -44,6 +43,7 @@ from .host import HostMemory
 from .memories import TILES, Array, TileMemories
 from .mesh import ReceiveSide
 from .order import Order
+from .ring import ProduceSide
 from .timing import Speeds, Timeline
 
 RING_ROWS = 1
@@ -60,7 +60,8 @@ class Worker:
     thread: int
     place: int
     speed: float
-    waiting: bool = False
+    keys: tuple[tuple[str, int, int], ...]
+    data: Key | None
 
 
 class Concurrent(Chip):
@@ -143,7 +144,11 @@ class Concurrent(Chip):
             receives = isinstance(side, ReceiveSide)
             thread = unit_thread(tile, execution.unit, int(receives))
             self.order.clocks.acquire(thread, clock)
-            worker = Worker(execution, side, tile, thread, place, speed)
+            self.order.works_on(thread, place)
+            wanted = side.keys()
+            keys = tuple((*key, -1 if key[0] == "room" else tile) for key in wanted)
+            data = next((key for key in wanted if key[0] in ("ring", "mesh")), None)
+            worker = Worker(execution, side, tile, thread, place, speed, keys, data)
             self.events.at(self.now, self._step, worker)
         if not execution.sides:
             self._finish(execution, tile)
@@ -154,7 +159,6 @@ class Concurrent(Chip):
         """Start the next block of a side, or wait, or finish."""
         side, tile = worker.side, worker.tile
         first = side.done[tile]
-        worker.waiting = False
         if first == side.total:
             if worker.execution.finished(tile):
                 self._finish(worker.execution, tile)
@@ -169,20 +173,18 @@ class Concurrent(Chip):
         self.events.at(self.now + cost, self._complete, worker, first, stop)
 
     def _wait(self, worker: Worker) -> None:
-        worker.waiting = True
-        for kind, index in worker.side.keys():  # noqa: SIM118 - not a mapping
-            tile = -1 if kind == "room" else worker.tile
-            self._waiting.setdefault((kind, index, tile), {})[worker] = None
+        for key in worker.keys:
+            self._waiting.setdefault(key, {})[worker] = None
 
     def _complete(self, worker: Worker, first: int, stop: int) -> None:
         side, tile = worker.side, worker.tile
-        if side.reach(tile, first) < stop:
+        if side.shares_room and side.reach(tile, first) < stop:
             # Another sender took the room meanwhile.
             self._step(worker)
             return
         self.act_as(worker.thread, stepped=side.stepped)
-        for key in side.keys():  # noqa: SIM118 - not a mapping
-            self._learn_data(worker, key, stop - first)
+        if worker.data is not None:
+            self._learn_data(worker, worker.data, stop - first)
         if self.order.tracks:
             accesses = side.accesses(first, stop)
             self.order.access(accesses, worker.thread, worker.place, tile)
@@ -190,6 +192,8 @@ class Concurrent(Chip):
             side.advance([tile], first, stop)
         except EmulationError as error:
             raise located(error, worker.execution) from None
+        if worker.data is not None and worker.data[0] == "ring":
+            self._room_again(worker.data[1])
         if self.timeline is not None:
             self.timeline.block(worker.execution, tile, side, (first, stop))
         self._step(worker)
@@ -198,10 +202,17 @@ class Concurrent(Chip):
         kind, index = key
         if kind == "ring":
             self.order.learn_rows(worker.thread, index, worker.tile, count)
-            self.wake_tile("room", index, -1)
-            self.feed_units.poke()
-        elif kind == "mesh" and getattr(worker.side, "fill", None) is None:
+        elif getattr(worker.side, "fill", None) is None:
             self.order.learn_words(worker.thread, index, worker.tile, count)
+
+    def _room_again(self, channel: int) -> None:
+        """A receiver has taken rows: senders may have waited for the room."""
+        waiting = self._waiting.get(("room", channel, -1))
+        for worker in list(waiting or ()):
+            assert isinstance(worker.side, ProduceSide)
+            if worker.side.room() > 0:
+                self._wake(worker)
+        self.feed_units.room_again()
 
     def _finish(self, execution: Execution, tile: int) -> None:
         if self.observer is not None:
@@ -228,16 +239,14 @@ class Concurrent(Chip):
             clock = self.order.clocks.release(self._thread, steps)
             for tile in tiles:
                 self.counters.tile[signal.flag][tile] += count
-                self.order.signalled(signal.flag, tile, self._thread, clock)
-                history = self.order.tile[signal.flag][tile]
-                history.add(self._thread, clock, count, stepped=self._stepped)
+                self.order.signal(signal.flag, tile, self._thread, clock, (count, self._stepped))
                 self.wake_tile("flag", signal.flag, tile)
 
     def produced(self, flag: Flag, count: int) -> None:
         clock = self.order.clocks.release(self._thread)
         for tile in range(TILES):
             self.counters.tile[flag][tile] += count
-            self.order.tile[flag][tile].add(self._thread, clock, count)
+            self.order.signal(flag, tile, self._thread, clock, (count, False))
             self.wake_tile("flag", flag, tile)
             self.events.at(self.now, self.front_ends[tile].dispatch)
         channel = flag is Flag.RING_PRODUCER_B
@@ -246,7 +255,7 @@ class Concurrent(Chip):
     def scalar_signal(self, flag: ScalarFlag, count: int) -> None:
         self.counters.scalar[flag] += count
         clock = self.order.clocks.release(self._thread)
-        self.order.scalar[flag].add(self._thread, clock, count)
+        self.order.signal(flag, None, self._thread, clock, (count, False))
         self.feed_units.poke()
 
     def send(self, channel: int, destinations: Iterable[int], block: Array, to_host: bool) -> None:
@@ -264,9 +273,11 @@ class Concurrent(Chip):
 
     def room(self, channel: int, destinations: Iterable[int], *, to_host: bool) -> int:
         ports = self.ports[channel]
-        taken = max((ports[tile].available for tile in destinations), default=0)
-        if to_host:
-            taken = max(taken, self.outfeed.available)
+        taken = self.outfeed.available if to_host else 0
+        for tile in destinations:
+            if taken >= RING_ROWS:
+                break
+            taken = max(taken, ports[tile].available)
         return RING_ROWS - taken
 
     def deliver(self, direction: Direction, tile: int, words: Array) -> None:
@@ -281,11 +292,16 @@ class Concurrent(Chip):
 
     def wake_tile(self, kind: str, index: int, tile: int) -> None:
         """Something that sides on a tile (-1: on any) may wait for has changed."""
-        waiting = self._waiting.pop((kind, index, tile), None)
-        for worker in waiting or ():
-            if worker.waiting:
-                worker.waiting = False
-                self.events.at(self.now, self._step, worker)
+        waiting = self._waiting.get((kind, index, tile))
+        if waiting:
+            for worker in list(waiting):
+                self._wake(worker)
+
+    def _wake(self, worker: Worker) -> None:
+        """Whatever a side waits for may be there."""
+        for key in worker.keys:
+            self._waiting[key].pop(worker, None)
+        self.events.at(self.now, self._step, worker)
 
     # -- scalar core -----------------------------------------------------------------------
 
@@ -306,6 +322,10 @@ class Concurrent(Chip):
     def arrived(self) -> None:
         self.feed_units.poke()
 
+    def interrupt(self) -> None:
+        self.events.run_until(self.core_time)
+        self.order.end()
+
     def touch(self, address: int, *, write: bool) -> None:
         self.events.run_until(self.core_time)
         place = self.order.detector.place("scalar core")
@@ -313,16 +333,16 @@ class Concurrent(Chip):
 
     def fence(self, fence: ScalarFence, place: str) -> None:
         self.events.run_until(self.core_time)
-        for missing in self._conditions(fence):
-            while missing() and self.events:
+        for is_open, missing in self._conditions(fence):
+            while not is_open():
+                if not self.events:
+                    raise self._stuck(place, missing)
                 self.events.next()
-            if missing():
-                raise self._stuck(place, missing())
         for tile in range(TILES):
             if fence.notify_tiles >> tile & 1:
                 for _ in range(fence.notify_count):
                     self.order.clocks.acquire(CORE, self.front_ends[tile].notices.popleft())
-        self.order.pass_scalar_fence(fence)
+        self.order.pass_scalar_fence(fence, place)
         self._section += bool(fence.notify_count)
         self.core_time = max(self.core_time, self.now) + self.speeds.fence
         self.events.now = max(self.now, self.core_time)
@@ -330,32 +350,25 @@ class Concurrent(Chip):
         for flag in ScalarFlag:
             if fence.flags >> flag & 1:
                 self.counters.scalar[flag] = fence.value
-                self.order.scalar[flag].reset(fence.value, clock)
+                self.order.set(flag, None, fence.value, clock)
         self.feed_units.poke()
 
-    def _conditions(self, fence: ScalarFence) -> Iterator[Callable[[], str]]:
-        """Functions that say why the scalar core may not pass, "" if it may; what is met stays
-        so while the scalar core waits."""
-        for bit in range(len(FEED_UNITS)):
-            yield partial(self._busy_feed, fence, bit)
-        yield partial(self._missing_messages, fence)
-        for tile in range(TILES):
-            if fence.notify_tiles >> tile & 1:
-                yield partial(self._missing_notice, fence, tile)
-
-    def _busy_feed(self, fence: ScalarFence, bit: int) -> str:
-        if idle(fence, bit, self.feed_units.waiting(bit)):
-            return ""
-        return f"the {FEED_UNITS[bit]} never becomes idle"
-
-    def _missing_messages(self, fence: ScalarFence) -> str:
+    def _conditions(self, fence: ScalarFence) -> Iterator[tuple[Callable[[], bool], str]]:
+        """What must be so before the scalar core may pass, and what to say if it never is;
+        what is met stays so while the scalar core waits."""
+        for bit, name in enumerate(FEED_UNITS):
+            yield partial(self.feed_units.idle, fence, bit), f"the {name} never becomes idle"
         missing = missing_producer(self.counters, fence)
-        return f"counter {missing} is never reached" if missing else ""
-
-    def _missing_notice(self, fence: ScalarFence, tile: int) -> str:
-        if len(self.front_ends[tile].notices) >= fence.notify_count:
-            return ""
-        return f"tile {tile} never notifies the scalar core"
+        yield (
+            lambda: not missing_producer(self.counters, fence),
+            f"counter {missing} is never reached",
+        )
+        for tile, front in enumerate(self.front_ends):
+            if fence.notify_tiles >> tile & 1:
+                yield (
+                    partial(front.has_notified, fence.notify_count),
+                    f"tile {tile} never notifies the scalar core",
+                )
 
     def finish(self) -> None:
         while self.events:
@@ -363,7 +376,8 @@ class Concurrent(Chip):
         busy = self.feed_units.busy or any(front.waiting for front in self.front_ends)
         if busy or any(any(units) for units in self.busy):
             raise self._stuck("the end of the program", "units are still busy")
-        self.order.check_left_over(self.ports, self.outfeed, self.links)
+        notices = [len(front.notices) for front in self.front_ends]
+        self.order.check_left_over(self.ports, self.outfeed, self.links, notices)
         self.events.now = max(self.now, self.core_time)
 
     def _stuck(self, place: str, what: str) -> EmulationError:

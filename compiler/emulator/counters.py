@@ -22,12 +22,10 @@ def admitted(wait: Wait, stream: AddressStream, value: int, done: int) -> int:
     """Items of `stream` that may have started when the counter is `value` and `done` items
     are complete: a block starts once value >= threshold + block * increment."""
     level = wait.level
-    block = stream.finished(level, done)
-    if done > stream.start(level, block):
-        block += 1
+    block = stream.first_open(level, done)
     if block >= stream.blocks(level):
         return stream.total
-    ahead = wrapped(value - wait.threshold - block * wait.increment)
+    ahead = (value - wait.threshold - block * wait.increment + 0x8000 & 0xFFFF) - 0x8000
     if ahead < 0:
         return stream.start(level, block)
     if wait.increment <= 0:
@@ -61,8 +59,8 @@ class WaitSet:
     def limit(self, counters: Sequence[Sequence[int]], tile: int, done: int) -> int:
         """Items of the stream that may start now on a tile."""
         limit = self.stream.total
-        for wait in self.waits:
-            limit = min(limit, admitted(wait, self.stream, counters[wait.flag][tile], done))
+        for wait, flag in zip(self.waits, self.flags, strict=True):
+            limit = min(limit, admitted(wait, self.stream, counters[flag][tile], done))
         return limit
 
     def scalar_limit(self, counters: Sequence[int], done: int) -> int:

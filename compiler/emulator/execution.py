@@ -52,15 +52,22 @@ def _alike(row: list[int]) -> bool:
     return row.count(row[0]) == TILES
 
 
-def next_boundary(
-    start: int, groups: Iterable[WaitSet], signals: Iterable[Signal], total: int
-) -> int:
+Levels = tuple[tuple[AddressStream, int], ...]
+"""Levels of streams whose blocks some wait or signal counts."""
+
+
+def counted_levels(groups: Iterable[WaitSet], signals: Iterable[Signal]) -> Levels:
+    """The levels that waits and signals count."""
+    levels = [(group.stream, wait.level) for group in groups for wait in group.waits]
+    levels += [(signal.stream, signal.level) for signal in signals]
+    return tuple(dict.fromkeys(levels))
+
+
+def next_boundary(start: int, levels: Levels, total: int) -> int:
     """First item behind `start` that ends a block some wait or signal counts."""
     result = total
-    levels = {(group.stream, wait.level) for group in groups for wait in group.waits}
-    levels |= {(signal.stream, signal.level) for signal in signals}
     for stream, level in levels:
-        result = min(result, stream.start(level, stream.finished(level, start) + 1))
+        result = min(result, stream.block_end(level, start))
     return result
 
 
@@ -73,6 +80,9 @@ class Side:
         self.done = [0] * TILES
         self.waits = tuple(waits)
         self.flags = tuple(dict.fromkeys(flag for group in waits for flag in group.flags))
+
+    shares_room = False
+    """Whether another sender may take the room the side was about to use."""
 
     def keys(self) -> list[Key]:
         """Everything whose change may let the side go on."""

@@ -6,9 +6,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .chip import FEED_UNITS
+from ..lowering.program import ScalarFence
+from .chip import FEED_UNITS, POP, idle
 from .clocks import CORE, Clock, feed_thread
-from .feeds import Feed, OutfeedRun
+from .feeds import Feed, OutfeedRun, PopRun
 
 if TYPE_CHECKING:
     from .concurrent import Concurrent
@@ -38,9 +39,12 @@ class FeedUnits:
         """Whether any unit has work."""
         return any(unit.queue for unit in self._units)
 
-    def waiting(self, number: int) -> list[Feed]:
-        """Instructions a unit has not finished."""
-        return [run for run, _, _ in self._units[number].queue]
+    def idle(self, fence: ScalarFence, number: int) -> bool:
+        """Whether a unit is as idle as a fence asks."""
+        queue = self._units[number].queue
+        if not queue or fence.units >> number & 1:
+            return not queue
+        return number != POP or idle(fence, number, [run for run, _, _ in queue])
 
     def add(self, number: int, run: Feed, time: float) -> None:
         """Issue an instruction."""
@@ -52,6 +56,15 @@ class FeedUnits:
         """Something a unit may wait for has changed."""
         for unit in self._units:
             if unit.queue and not unit.busy and not unit.poked:
+                unit.poked = True
+                self.chip.events.at(self.chip.now, self._step, unit)
+
+    def room_again(self) -> None:
+        """A ring consumer has taken rows of channel A: pop may have waited for the room."""
+        unit = self._units[POP]
+        if unit.queue and not unit.busy and not unit.poked:
+            run = unit.queue[0][0]
+            if isinstance(run, PopRun) and run.room() > 0:
                 unit.poked = True
                 self.chip.events.at(self.chip.now, self._step, unit)
 
@@ -81,7 +94,9 @@ class FeedUnits:
         unit.current = run
         name = type(run).__name__.removesuffix("Run")
         unit.place = self.chip.order.detector.place(f"{run.place} ({name})")
-        self.chip.order.clocks.acquire(feed_thread(unit.number), clock)
+        thread = feed_thread(unit.number)
+        self.chip.order.clocks.acquire(thread, clock)
+        self.chip.order.works_on(thread, unit.place)
         if self.chip.timeline is not None:
             self.chip.timeline.begin_feed(unit.number, run, self.chip.now)
 
@@ -98,7 +113,6 @@ class FeedUnits:
             if rows:
                 chip.outfeed_taken()
         self._step(unit)
-        self.poke()
 
     def blocked(self) -> list[str]:
         """One line for every unit that waits."""

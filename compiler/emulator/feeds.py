@@ -144,8 +144,11 @@ class PopRun(Feed):
         self._signal_ring(start, stop)
 
     def reach(self) -> int:
-        room = self.chip.room(CHANNEL_A, self.destinations, to_host=False)
-        return min(super().reach(), self.done + max(0, room) * self.row_items)
+        return min(super().reach(), self.done + max(0, self.room()) * self.row_items)
+
+    def room(self) -> int:
+        """Rows all receivers can take now."""
+        return self.chip.room(CHANNEL_A, self.destinations, to_host=False)
 
     @property
     def row_items(self) -> int:

@@ -31,6 +31,10 @@ class FrontEnd:
         """Whether instructions have not been handed out."""
         return bool(self._queue)
 
+    def has_notified(self, count: int) -> bool:
+        """Whether the tile has notified the scalar core so often."""
+        return len(self.notices) >= count
+
     def add(self, item: Execution | TileFence, clock: Clock, place: str) -> None:
         """The scalar core issues an instruction."""
         self._queue.append((item, clock, self.chip.core_time, place))
@@ -48,7 +52,7 @@ class FrontEnd:
         elif isinstance(item, TileFence):
             if self._open(item):
                 chip.order.clocks.acquire(front_end(tile), clock)
-                chip.order.pass_fence(item, tile, chip.counters, place)
+                chip.order.pass_fence(item, tile, place)
                 self._passing = True
                 self._queue.popleft()
                 chip.events.at(chip.now + chip.speeds.fence, self._set_flags, item)

@@ -7,6 +7,7 @@ harmless. Facts: docs/format/synchronisation.md.
 
 from __future__ import annotations
 
+import array
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from .clocks import Clock
 from .memories import TILES
 
 Array = NDArray[Any]
-NOBODY = -1
+NOBODY = 0
 
 
 class Kind(enum.Enum):
@@ -34,7 +35,10 @@ class Kind(enum.Enum):
     HOST_ORDER = "data from the host could overtake another sender, if the host were fast enough"
     UNINITIALISED = "reads what was never written"
     UNBALANCED = "a counter is set while it may still change"
-    LEFT_OVER = "data nobody takes"
+    EARLY_SET = "a counter is set while a unit may still wait for it"
+    UNSET = "waits for a counter that no fence has set, and that does not end at zero"
+    EARLY_END = "tells the host that all is done while a unit may still work"
+    LEFT_OVER = "data or notifications nobody takes"
     OVERFLOW = "overwrites items of a feed buffer that may not be taken yet"
     UNDERRUN = "takes items of a feed buffer that may not be there yet"
 
@@ -79,27 +83,54 @@ class Report:
 
 
 class Shadow:
-    """Who touched each address of one memory last."""
+    """Who touched each address of one memory last, as numbers of `Stamps`."""
 
     def __init__(self, size: int) -> None:
-        self.writer: Array = np.full(size, NOBODY, np.int16)
-        self.write_step: Array = np.zeros(size, np.int32)
-        self.write_place: Array = np.zeros(size, np.int32)
+        self.size = size
+        self.writer: Array = np.zeros(size, np.int32)
         self.written: Array = np.zeros(size, bool)
-        self.readers: dict[int, tuple[Array, Array]] = {}
+        self.readers: dict[int, Array] = {}
+        self.last_write: dict[int, int] = {}
+        self.last_read: dict[int, int] = {}
 
-    def reader(self, thread: int) -> tuple[Array, Array]:
-        """(last step, place) at which a thread read each address."""
+    def reader(self, thread: int) -> Array:
+        """The last read of each address by a thread."""
         found = self.readers.get(thread)
         if found is None:
-            size = len(self.writer)
-            found = self.readers[thread] = np.zeros(size, np.int32), np.zeros(size, np.int32)
+            found = self.readers[thread] = np.zeros(self.size, np.int32)
         return found
 
     def settle(self) -> None:
         """A new program: everything before has happened."""
         self.writer.fill(NOBODY)
         self.readers.clear()
+        self.last_write.clear()
+        self.last_read.clear()
+
+
+class Stamps:
+    """Accesses by number: thread, its step, and the instruction's place. Number 0 is nobody's,
+    before everything. The accesses of a thread have ascending numbers."""
+
+    def __init__(self) -> None:
+        self.threads, self.steps, self.places = (array.array("i", [0]) for _ in range(3))
+
+    def add(self, thread: int, step: int, place: int, more: int) -> int:
+        """Numbers for accesses at `step` and at each of the `more` steps behind it; the first."""
+        first = len(self.threads)
+        self.threads.append(thread)
+        self.steps.append(step)
+        self.places.append(place)
+        if more:
+            self.threads.extend([thread] * more)
+            self.steps.extend(range(step + 1, step + 1 + more))
+            self.places.extend([place] * more)
+        return first
+
+    def unknown(self, numbers: Array, clock: Clock) -> Array:
+        """Which of the accesses are not known to have happened at `clock`."""
+        threads = np.frombuffer(self.threads, np.int32)[numbers]
+        return np.asarray(np.frombuffer(self.steps, np.int32)[numbers] > clock[threads])
 
 
 class Detector:
@@ -108,6 +139,7 @@ class Detector:
     def __init__(self) -> None:
         self._shadows: dict[tuple[Space, int], Shadow] = {}
         self.places: list[str] = []
+        self.stamps = Stamps()
         self._reports: dict[tuple[Kind, str, str, int | None], Report] = {}
 
     @property
@@ -128,6 +160,7 @@ class Detector:
         """What is in the memories now was written before the program starts."""
         for shadow in self._shadows.values():
             shadow.settle()
+        self.stamps = Stamps()
 
     def place(self, text: str) -> int:
         """A number for an instruction in messages."""
@@ -147,7 +180,9 @@ class Detector:
         tile: int | None,
     ) -> None:
         """Check and record the accesses of a thread that knows `clock`. Reads come first."""
-        ordered = sorted(accesses, key=lambda access: access.write)
+        ordered = list(accesses)
+        if len(ordered) > 1:
+            ordered.sort(key=lambda access: access.write)
         for access in ordered:
             where = tile if access.space in PER_TILE and tile is not None else TILES
             shadow = self._shadows.get((access.space, where))
@@ -160,7 +195,7 @@ class Detector:
                 check.read()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Check:
     """One access by (thread, place, tile)."""
 
@@ -171,48 +206,58 @@ class _Check:
     who: tuple[int, int, int | None]
 
     def read(self) -> None:
-        shadow, addresses = self.shadow, self.access.addresses
-        never = addresses[~shadow.written[addresses]]
-        if len(never):
-            self._report(Kind.UNINITIALISED, never, None)
+        shadow, index = self.shadow, self.access.index
+        if not shadow.written[index].all():
+            addresses = self.access.addresses
+            self._report(Kind.UNINITIALISED, addresses[~shadow.written[addresses]], None)
         self._against_writer(Kind.READ_BEFORE_WRITE)
-        steps, places = shadow.reader(self.who[0])
-        steps[addresses] = self._steps()
-        places[addresses] = self.who[1]
+        thread = self.who[0]
+        shadow.reader(thread)[index], shadow.last_read[thread] = self._stamp()
 
     def write(self) -> None:
-        shadow, addresses = self.shadow, self.access.addresses
-        thread, place, _ = self.who
+        shadow, index = self.shadow, self.access.index
+        thread = self.who[0]
         self._against_writer(Kind.DOUBLE_WRITE)
-        for reader, (steps, places) in shadow.readers.items():
-            if reader == thread:
+        for reader, last in shadow.last_read.items():
+            if reader == thread or last <= self.clock[reader]:
                 continue
-            early = steps[addresses] > self.clock[reader]
-            if early.any():
-                self._report(Kind.OVERWRITE_BEFORE_READ, addresses[early], places)
-        shadow.writer[addresses] = thread
-        shadow.write_step[addresses] = self._steps()
-        shadow.write_place[addresses] = place
-        shadow.written[addresses] = True
+            numbers = shadow.readers[reader][index]
+            if self.detector.stamps.steps[int(numbers.max())] > self.clock[reader]:
+                self._report_unknown(Kind.OVERWRITE_BEFORE_READ, numbers)
+        shadow.writer[index], shadow.last_write[thread] = self._stamp()
+        shadow.written[index] = True
 
-    def _steps(self) -> Any:  # noqa: ANN401 - one step, or one for each address
-        """The thread's step at each access."""
-        step = self.clock[self.who[0]]
-        return step if self.access.after is None else step + self.access.after
+    def _stamp(self) -> tuple[Any, int]:
+        """(number of the access, or one for each address; the last of its steps)."""
+        thread, place, _ = self.who
+        step, after = int(self.clock[thread]), self.access.after
+        if after is None:
+            return self.detector.stamps.add(thread, step, place, 0), step
+        more = int(after.max())
+        return self.detector.stamps.add(thread, step, place, more) + after, step + more
 
     def _against_writer(self, kind: Kind) -> None:
-        shadow, addresses = self.shadow, self.access.addresses
-        writers = shadow.writer[addresses]
-        early = (writers >= 0) & (shadow.write_step[addresses] > self.clock[writers])
-        if early.any():
-            self._report(kind, addresses[early], shadow.write_place)
+        shadow = self.shadow
+        for writer, last in shadow.last_write.items():
+            if last > self.clock[writer] and writer != self.who[0]:
+                self._report_unknown(kind, shadow.writer[self.access.index])
+                return
 
-    def _report(self, kind: Kind, addresses: Array, places: Array | None) -> None:
+    def _report_unknown(self, kind: Kind, numbers: Array) -> None:
+        """Report accesses that may not have happened yet."""
+        stamps = self.detector.stamps
+        early = stamps.unknown(numbers, self.clock)
+        if early.any():
+            first = stamps.places[int(numbers[early][0])]
+            self._report(kind, self.access.addresses[early], first)
+
+    def _report(self, kind: Kind, addresses: Array, other: int | None) -> None:
         _, place, tile = self.who
         detector = self.detector
         if self.access.space in _BUFFERS:
             kind = _BUFFER_KINDS.get(kind, kind)
-        first = int(addresses[0])
-        other = "" if places is None else detector.places[int(places[first])]
-        name = self.access.space.value
-        detector.add(Report(kind, detector.places[place], tile, name, first, other, len(addresses)))
+        name, first = self.access.space.value, int(addresses[0])
+        against = "" if other is None else detector.places[other]
+        detector.add(
+            Report(kind, detector.places[place], tile, name, first, against, len(addresses))
+        )

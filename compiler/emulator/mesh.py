@@ -12,7 +12,7 @@ from ..errors import EmulationError
 from ..lowering.program import Direction, Flag, MeshMove
 from .accesses import Access, Space
 from .counters import split_waits
-from .execution import Key, Side, next_boundary, signals
+from .execution import Key, Side, counted_levels, next_boundary, signals
 from .memories import NARROW_WORDS, Array, gather, scatter
 from .streams import AddressStream
 
@@ -85,6 +85,7 @@ class SendSide(Side):
         self.direction = instruction.direction
         flag = SENT[self.direction]
         self.signals = signals((flag, instruction.signal_sent, source))
+        self.levels = counted_levels(self.waits, self.signals)
 
     def reach(self, tile: int, start: int) -> int:
         return self.waits[0].limit(self.chip.counters.tile, tile, start)
@@ -102,7 +103,7 @@ class SendSide(Side):
         self.chip.fire(self.signals, tiles, start, stop)
 
     def boundary(self, start: int) -> int:
-        return next_boundary(start, self.waits, self.signals, self.total)
+        return next_boundary(start, self.levels, self.total)
 
     def accesses(self, start: int, stop: int) -> list[Access]:
         return [Access(Space.NARROW, False, self.stream.addresses()[start:stop])]
@@ -124,6 +125,7 @@ class ReceiveSide(Side):
         self.direction = instruction.direction
         flag = RECEIVED[self.direction]
         self.signals = signals((flag, instruction.signal_received, target))
+        self.levels = counted_levels(self.waits, self.signals)
 
     def keys(self) -> list[Key]:
         return [*super().keys(), ("mesh", self.direction)]
@@ -154,7 +156,7 @@ class ReceiveSide(Side):
         self.chip.fire(self.signals, tiles, start, stop)
 
     def boundary(self, start: int) -> int:
-        return next_boundary(start, self.waits, self.signals, self.total)
+        return next_boundary(start, self.levels, self.total)
 
     def moved(self, start: int, stop: int) -> int:
         return 4 * (stop - start)

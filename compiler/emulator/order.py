@@ -13,9 +13,10 @@ import numpy as np
 
 from ..lowering.program import Direction, Flag, ScalarFence, ScalarFlag, TileFence
 from .accesses import Access, Space
-from .chip import FEED_UNITS, UNITS
-from .clocks import CORE, Clock, Clocks, History, feed_thread, front_end, unit_thread
-from .counters import Counters, WaitSet, wrapped
+from .chip import FEED_UNITS, POP, RETURNED_POPS, UNITS
+from .clocks import CORE, Clock, Clocks, feed_thread, front_end, unit_thread
+from .counter_order import CounterOrder, met
+from .counters import WaitSet
 from .execution import Execution
 from .hazards import Detector, Kind, Report
 from .memories import TILES
@@ -25,7 +26,6 @@ from .ring import RingPort
 Parcel = list[object]
 """[clock, rows or words left]."""
 _MESH_UNITS = range(6, 10)
-_POP, _RETURNED_POPS = 2, 0x10
 
 
 class Order:
@@ -37,22 +37,22 @@ class Order:
         self.detector = detector
         detector.new_program()
         self.clocks = Clocks()
-        self.tile = [[History() for _ in range(TILES)] for _ in Flag]
-        self.scalar = [History() for _ in ScalarFlag]
+        self._owners: dict[int, str] = {}
+        self.counters = CounterOrder(self.clocks, detector, self._owners)
         self.rows = [[deque[Parcel]() for _ in range(TILES)] for _ in range(2)]
         self.words = {way: [deque[Parcel]() for _ in range(TILES)] for way in Direction}
         self.outfeed: deque[Parcel] = deque()
-        self._places: dict[int, int] = {}
-        self._owners: dict[int, str] = {}
-        self._set_at: dict[tuple[Flag, int], int] = {}
-        self._last_sender: dict[tuple[int, int], tuple[int, int]] = {}
+        self._places: dict[str, int] = {}
+        self._last_sender: dict[tuple[int, int], tuple[int, int, str]] = {}
+        self._acted: dict[int, int] = {}
+        self._told = False
 
     def place_of(self, execution: Execution) -> int:
         """Number of an instruction in reports."""
-        found = self._places.get(id(execution.instruction))
+        text = f"{execution.place} ({type(execution.instruction).__name__})"
+        found = self._places.get(text)
         if found is None:
-            text = f"{execution.place} ({type(execution.instruction).__name__})"
-            found = self._places[id(execution.instruction)] = self.detector.place(text)
+            found = self._places[text] = self.detector.place(text)
         return found
 
     def word(self, address: int, *, write: bool) -> Access:
@@ -60,8 +60,29 @@ class Order:
         return Access(Space.SCALAR, write, np.array([address]))
 
     def access(self, accesses: Iterable[Access], thread: int, place: int, tile: int | None) -> None:
+        """A thread reads and writes memory."""
+        clock = self.clocks.now[thread]
+        self._acted[thread] = int(clock[thread])
+        self.detector.access(accesses, clock, thread, place, tile)
+        if self._told:
+            self._report_early_end(thread)
+
+    def works_on(self, thread: int, place: int) -> None:
+        """A thread starts an instruction."""
         self._owners[thread] = self.detector.places[place]
-        self.detector.access(accesses, self.clocks.now[thread], thread, place, tile)
+
+    def end(self) -> None:
+        """The scalar core tells the host that the program is done: it must know that every
+        unit is."""
+        self._told = True
+        now = self.clocks.now[CORE]
+        for thread, step in self._acted.items():
+            if step > now[thread]:
+                self._report_early_end(thread)
+
+    def _report_early_end(self, thread: int) -> None:
+        owner = self._owners.get(thread, "")
+        self.detector.add(Report(Kind.EARLY_END, "the end of the program", None, other=owner))
 
     # -- learning --------------------------------------------------------------------------
 
@@ -71,26 +92,13 @@ class Order:
             self.clocks.acquire(thread, self.clocks.release(unit_thread(tile, unit, side)))
 
     def learn_waits(self, thread: int, tile: int, group: WaitSet, begin: int, end: int) -> None:
-        """Items begin..end of the group's stream may run: their waits were met."""
-        for wait in group.waits:
-            block = last_block(group, wait.level, begin, end)
-            if block >= 0:
-                history = self.tile[wait.flag][tile]
-                self._learn(thread, history, wait.threshold + block * wait.increment)
+        """Items begin..end of the group's stream may run on a tile: their waits were met."""
+        for wait, value in met(group, begin, end):
+            self.counters.wait(self.counters.tile[wait.flag][tile], thread, value)
 
     def learn_scalar_waits(self, thread: int, group: WaitSet, begin: int, end: int) -> None:
-        for wait in group.waits:
-            block = last_block(group, wait.level, begin, end)
-            if block >= 0:
-                history = self.scalar[wait.flag]
-                self._learn(thread, history, wait.threshold + block * wait.increment)
-
-    def _learn(self, thread: int, history: History, value: int) -> None:
-        """The counter, which wraps, has reached `value`."""
-        count = history.value
-        reached = count - wrapped(count - value)
-        for clock in history.known_at(reached):
-            self.clocks.acquire(thread, clock)
+        for wait, value in met(group, begin, end):
+            self.counters.wait(self.counters.scalar[wait.flag], thread, value)
 
     def learn_rows(self, thread: int, channel: int, tile: int, count: int) -> None:
         self._take(thread, self.rows[channel][tile], count)
@@ -117,59 +125,61 @@ class Order:
         """A row goes to a receiver (a tile, or TILES for the outfeed): the row before it must
         be known to be sent."""
         before = self._last_sender.get((channel, receiver))
-        self._last_sender[channel, receiver] = thread, int(clock[thread])
+        place = self._owners.get(thread, "")
+        self._last_sender[channel, receiver] = thread, int(clock[thread]), place
         if before is None or before[0] == thread or clock[before[0]] >= before[1]:
             return
         tile = None if receiver == TILES else receiver
         name = f"ring channel {'AB'[channel]}" if tile is not None else "outfeed"
-        place, other = self._owners.get(thread, ""), self._owners.get(before[0], "")
         kind = Kind.HOST_ORDER if thread > CORE else Kind.MESSAGE_ORDER
-        self.detector.add(Report(kind, place, tile, name, None, other))
+        self.detector.add(Report(kind, place, tile, name, None, before[2]))
 
     # -- fences ----------------------------------------------------------------------------
 
-    def pass_fence(self, fence: TileFence, tile: int, counters: Counters, place: str) -> None:
+    def pass_fence(self, fence: TileFence, tile: int, place: str) -> None:
         """A tile's front end passes a fence."""
         front = front_end(tile)
+        self._owners[front] = f"{place} (TileFence)"
         for unit in range(len(UNITS)):
             if fence.units >> unit & 1:
                 self.learn_unit(front, tile, unit)
         for bit, flag in enumerate((Flag.RING_PRODUCER_A, Flag.RING_PRODUCER_B)):
             if fence.producers >> bit & 1:
-                self._learn(front, self.tile[flag][tile], fence.producer_threshold)
+                self.counters.wait(self.counters.tile[flag][tile], front, fence.producer_threshold)
         for flag in Flag:
             if fence.flags >> flag & 1:
-                self._check_set(self.tile[flag][tile], front, f"{place} (TileFence)", tile, flag)
+                self.counters.check_set(self.counters.tile[flag][tile], fence.value)
 
-    def _check_set(self, history: History, thread: int, place: str, tile: int, flag: Flag) -> None:
-        """Whoever signals a counter must be known to be done when it is set."""
-        for other, step in history.last.items():
-            if step > self.clocks.now[thread, other]:
-                owner = self._owners.get(other, "")
-                self.detector.add(
-                    Report(Kind.UNBALANCED, place, tile, f"counter {flag.name}", None, owner)
-                )
+    def signal(
+        self,
+        flag: Flag | ScalarFlag,
+        tile: int | None,
+        thread: int,
+        clock: Clock,
+        signals: tuple[int, bool],
+    ) -> None:
+        """A thread that knows `clock` signals a counter. signals: how often, and whether at a
+        step of its own each time."""
+        count, stepped = signals
+        history = self.counters.history(flag, tile)
+        self.counters.signal(history, thread, clock, count, stepped=stepped)
 
-    def set(self, flag: Flag, tile: int, value: int, clock: Clock) -> None:
-        """A fence sets a counter of a tile."""
-        self.tile[flag][tile].reset(value, clock)
-        self._set_at[flag, tile] = int(clock[front_end(tile)])
+    def set(self, flag: Flag | ScalarFlag, tile: int | None, value: int, clock: Clock) -> None:
+        """A fence sets a counter of a tile, or (None) of the scalar core."""
+        self.counters.history(flag, tile).reset(value, clock)
 
-    def signalled(self, flag: Flag, tile: int, thread: int, clock: Clock) -> None:
-        """A signal must know of the fence that set its counter last."""
-        if self._set_at.get((flag, tile), 0) > clock[front_end(tile)]:
-            place = self._owners.get(thread, "")
-            name = f"counter {flag.name}"
-            self.detector.add(Report(Kind.UNBALANCED, place, tile, name, None, "a later fence"))
-
-    def pass_scalar_fence(self, fence: ScalarFence) -> None:
+    def pass_scalar_fence(self, fence: ScalarFence, place: str) -> None:
+        self._owners[CORE] = f"{place} (ScalarFence)"
         for unit in range(len(FEED_UNITS)):
-            if fence.units >> unit & 1 or (unit == _POP and fence.units & _RETURNED_POPS):
+            if fence.units >> unit & 1 or (unit == POP and fence.units & RETURNED_POPS):
                 self.clocks.acquire(CORE, self.clocks.release(feed_thread(unit)))
         needed = (fence.producer_a, fence.producer_b)
         for bit, flag in enumerate((ScalarFlag.PRODUCER_A, ScalarFlag.PRODUCER_B)):
             if fence.producers >> bit & 1:
-                self._learn(CORE, self.scalar[flag], needed[bit])
+                self.counters.wait(self.counters.scalar[flag], CORE, needed[bit])
+        for flag in ScalarFlag:
+            if fence.flags >> flag & 1:
+                self.counters.check_set(self.counters.scalar[flag], fence.value)
 
     # -- other reports -----------------------------------------------------------------------
 
@@ -178,8 +188,10 @@ class Order:
         ports: Sequence[Sequence[RingPort]],
         outfeed: RingPort,
         links: Mapping[Direction, Sequence[MeshLink]],
+        notices: Sequence[int],
     ) -> None:
-        """Nothing may be on its way when a program ends."""
+        """Nothing may be on its way when a program ends. notices: notifications that no scalar
+        fence has taken, by tile."""
         queues = [
             (f"ring channel {'AB'[channel]}", tile, port.available)
             for channel, row in enumerate(ports)
@@ -190,6 +202,8 @@ class Order:
             for way, row in links.items()
             for tile, link in enumerate(row)
         ]
+        queues += [("notifications", tile, count) for tile, count in enumerate(notices)]
+        self.counters.check_unset()
         end = "the end of the program"
         for name, tile, left in queues:
             if left:
@@ -199,17 +213,3 @@ class Order:
 
     def dead_lock(self, place: str, waiting: Sequence[str]) -> None:
         self.detector.add(Report(Kind.DEAD_LOCK, place, None, other="; ".join(waiting[:4])))
-
-
-def last_block(group: WaitSet, level: int, begin: int, end: int) -> int:
-    """The last block that starts in items begin..end; -1 if none does."""
-    stream = group.stream
-    if end <= begin:
-        return -1
-    block = stream.finished(level, end - 1)
-    if stream.start(level, block) > end - 1:
-        block -= 1
-    return block if stream.start(level, block) >= begin else -1
-
-
-__all__ = ["Clock", "Order", "last_block"]

@@ -16,7 +16,7 @@ from ..lowering.program import Flag, Ring, RingConsume, RingProduce
 from .accesses import Access, Space, line_units
 from .counters import WaitSet
 from .execution import Key, Side, Signal, signals
-from .memories import LINE_BYTES, TILES, WIDE_LINES, Array, rows
+from .memories import LINE_BYTES, TILES, UNITS_PER_LINE, WIDE_LINES, Array, rows
 from .streams import Addresses, AddressStream
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ class RingPort:
         self.available -= count
         while count:
             block = self._blocks[0]
+            if len(block) == 1:
+                parts.append(self._blocks.popleft())
+                count -= 1
+                continue
             part = block[self._taken : self._taken + count]
             parts.append(part)
             count -= len(part)
@@ -58,6 +62,8 @@ class RingPort:
 
 class ProduceSide(Side):
     """Sends line after line; every receiver gets every row."""
+
+    shares_room = True
 
     def __init__(self, chip: Chip, instruction: RingProduce) -> None:
         self.wide = AddressStream(instruction.wide, 4)
@@ -76,8 +82,11 @@ class ProduceSide(Side):
 
     def reach(self, tile: int, start: int) -> int:
         limit = self.waits[0].limit(self.chip.counters.tile, tile, start)
-        room = self.chip.room(self.channel, self.destinations, to_host=self.to_host)
-        return min(limit, start + room)
+        return min(limit, start + self.room())
+
+    def room(self) -> int:
+        """Rows all receivers can take now."""
+        return self.chip.room(self.channel, self.destinations, to_host=self.to_host)
 
     def run(self, tiles: Sequence[int], start: int, stop: int) -> None:
         lines = self.wide.addresses()[start:stop]
@@ -122,9 +131,12 @@ class ConsumeSide(Side):
         return [port.available for port in self.chip.ports[self.channel]]
 
     def reach(self, tile: int, start: int) -> int:
+        there = self.supply(tile)
+        if not there:
+            return start
         items = self.waits[0].limit(self.chip.counters.tile, tile, int(self.items[start]))
         limit = self.total if items >= self.wide.total else int(self.first_row[items])
-        return max(start, min(limit, start + self.supply(tile)))
+        return max(start, min(limit, start + there))
 
     def run(self, tiles: Sequence[int], start: int, stop: int) -> None:
         ports = self.chip.ports[self.channel]
@@ -138,8 +150,11 @@ class ConsumeSide(Side):
         self.chip.fire(self.signals, tiles, before, after)
 
     def _store(self, tiles: Sequence[int], start: int, parts: list[Array]) -> None:
-        selected = rows(tiles)
         memory = self.chip.memories.wide_lines
+        if len(tiles) == len(parts) == len(parts[0]) == 1:
+            memory[tiles[0], self.lines[start], : parts[0].shape[1]] = parts[0][0]
+            return
+        selected = rows(tiles)
         for part in parts:
             lines = self.lines[start : start + len(part)]
             width = part.shape[1]
@@ -159,6 +174,10 @@ class ConsumeSide(Side):
         return [(self.waits[0], first, last)]
 
     def accesses(self, start: int, stop: int) -> list[Access]:
+        if stop == start + 1:
+            first = UNITS_PER_LINE * int(self.lines[start])
+            block = slice(first, first + UNITS_PER_LINE)
+            return [Access(Space.WIDE, True, np.arange(block.start, block.stop), block=block)]
         return [Access(Space.WIDE, True, line_units(self.lines[start:stop]))]
 
 

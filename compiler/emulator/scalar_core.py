@@ -177,5 +177,6 @@ class ScalarCore:
             self.chip.traffic.sent(size)
         elif tag == _INTERRUPT:
             self.interrupts.append(high)
+            self.chip.interrupt()
         else:
             raise EmulationError("a DMA descriptor has an unknown tag", actual=tag)

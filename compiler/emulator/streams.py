@@ -8,6 +8,7 @@ are checked at block starts. Facts: docs/format/execution.md, "Address streams".
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +32,7 @@ class AddressStream:
 
     __slots__ = (
         "_addresses",
+        "_ends",
         "_kept",
         "_nest",
         "_sizes",
@@ -67,6 +69,7 @@ class AddressStream:
             self._kept = self._tail_items(tail, loop, regular)
             self.total = len(self._kept)
         self._starts: dict[int, Addresses] = {}
+        self._ends: dict[int, list[int]] = {}
         self._addresses: Addresses | None = None
 
     @property
@@ -142,20 +145,46 @@ class AddressStream:
         """Number of blocks of `level`."""
         if self._kept is None:
             return self.total // self._sizes[level]
-        return len(self.starts(level)) - 1
+        return len(self._ends_of(level)) if level else self.total
+
+    def first_open(self, level: int, items: int) -> int:
+        """The first block of `level` that has not started when `items` items are done."""
+        if self._kept is None:
+            return -(-items // self._sizes[level])
+        block = self.finished(level, items)
+        return block + (items > self.start(level, block))
+
+    def last_started(self, level: int, items: int) -> int:
+        """The last block of `level` that has started when `items` items, at least one, are
+        done."""
+        return self.first_open(level, items) - 1
+
+    def block_end(self, level: int, item: int) -> int:
+        """First item behind the block of `level` that holds an item."""
+        return self.start(level, self.finished(level, item) + 1)
 
     def finished(self, level: int, items: int) -> int:
         """Blocks of `level` that are complete when `items` items are done."""
         if self._kept is None:
             return items // self._sizes[level]
-        return int(np.searchsorted(self.starts(level)[1:], items, side="right"))
+        return bisect_right(self._ends_of(level), items) if level else items
+
+    def _ends_of(self, level: int) -> list[int]:
+        """First item behind every block of `level`."""
+        found = self._ends.get(level)
+        if found is None:
+            found = self._ends[level] = self.starts(level)[1:].tolist()
+        return found
 
     def start(self, level: int, block: int) -> int:
         """First item of a block; the total for blocks behind the last."""
         if self._kept is None:
-            return min(block * self._sizes[level], self.total)
-        starts = self.starts(level)
-        return int(starts[min(block, len(starts) - 1)])
+            first = block * self._sizes[level]
+            return first if first < self.total else self.total
+        if not level:
+            return min(block, self.total)
+        ends = self._ends_of(level)
+        return ends[min(block, len(ends)) - 1] if block else 0
 
     def _tail_items(self, tail: Tail, loop: int, regular: int) -> Addresses:
         index = np.arange(self._sizes[-1])

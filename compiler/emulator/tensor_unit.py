@@ -11,7 +11,7 @@ from ..errors import EmulationError
 from ..lowering.program import Flag, LoadLookup, Mode, TensorKind, TensorOp
 from .accesses import Access, Space
 from .counters import WaitSet
-from .execution import Side, next_boundary, signals
+from .execution import Side, counted_levels, next_boundary, signals
 from .memories import BIAS_ENTRY, Array, gather, rows, scatter
 from .requantize import LookupTable, clamp, round_to_bytes, scale
 from .streams import Addresses
@@ -34,6 +34,7 @@ class TensorSide(Side):
         operands = plan.wide if plan.wide.total == plan.loops.total else plan.loops
         self.operand_signals = signals((Flag.PARAMETERS, op.signal_operands, operands))
         self.result_signals = signals((Flag.AVDATA, op.signal_output, plan.narrow_out))
+        self.levels = counted_levels(self.waits, self.operand_signals)
         self.accumulators: Accumulators | None = None
 
     def reach(self, tile: int, start: int) -> int:
@@ -48,7 +49,7 @@ class TensorSide(Side):
 
     def boundary(self, start: int) -> int:
         plan = self.plan
-        result = next_boundary(start, self.waits, self.operand_signals, self.total)
+        result = next_boundary(start, self.levels, self.total)
         for signal in self.result_signals:
             done = self.complete(start)[1]
             block = signal.stream.finished(signal.level, done) + 1

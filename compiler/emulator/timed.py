@@ -15,9 +15,9 @@ from ..beagle.executable import Executable
 from ..lowering.program import Direction, Flag, ScalarFence, ScalarFlag, TensorKind, TensorOp
 from ..lowering.program import TileFence as Fence
 from .accesses import Access
-from .clocks import THREADS, Clock, Clocks, History
+from .clocks import THREADS, Clock, Clocks
 from .concurrent import Concurrent
-from .counters import Counters, WaitSet
+from .counters import WaitSet
 from .device import host_buffers
 from .execution import Execution, Side
 from .hazards import Detector
@@ -73,18 +73,6 @@ class _NoClocks(Clocks):
         pass
 
 
-class _NoHistory(History):
-    """A counter whose signals are forgotten."""
-
-    __slots__ = ()
-
-    def reset(self, value: int, clock: Clock) -> None:
-        pass
-
-    def add(self, thread: int, clock: Clock, count: int, *, stepped: bool = False) -> None:
-        pass
-
-
 class _Untracked(Order):
     """No record of what happened before what."""
 
@@ -92,16 +80,20 @@ class _Untracked(Order):
 
     def __init__(self, detector: Detector) -> None:
         super().__init__(detector)
-        history, nothing = _NoHistory(), deque[list[object]](maxlen=0)
+        nothing = deque[list[object]](maxlen=0)
         self.clocks = _NoClocks()
-        self.tile = [[history] * TILES for _ in Flag]
-        self.scalar = [history for _ in ScalarFlag]
         self.rows = [[nothing] * TILES for _ in range(2)]
         self.words = {way: [nothing] * TILES for way in Direction}
         self.outfeed = nothing
 
     def place_of(self, execution: Execution) -> int:
         return 0
+
+    def works_on(self, thread: int, place: int) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
 
     def access(self, accesses: Iterable[Access], thread: int, place: int, tile: int | None) -> None:
         pass
@@ -127,14 +119,21 @@ class _Untracked(Order):
     def sent(self, thread: int, channel: int, receiver: int, clock: Clock) -> None:
         pass
 
-    def pass_fence(self, fence: Fence, tile: int, counters: Counters, place: str) -> None:
+    def signal(
+        self,
+        flag: Flag | ScalarFlag,
+        tile: int | None,
+        thread: int,
+        clock: Clock,
+        signals: tuple[int, bool],
+    ) -> None:
         pass
 
-    def set(self, flag: Flag, tile: int, value: int, clock: Clock) -> None:
+    def set(self, flag: Flag | ScalarFlag, tile: int | None, value: int, clock: Clock) -> None:
         pass
 
-    def signalled(self, flag: Flag, tile: int, thread: int, clock: Clock) -> None:
+    def pass_fence(self, fence: Fence, tile: int, place: str) -> None:
         pass
 
-    def pass_scalar_fence(self, fence: ScalarFence) -> None:
+    def pass_scalar_fence(self, fence: ScalarFence, place: str) -> None:
         pass

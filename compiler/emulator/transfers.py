@@ -14,7 +14,7 @@ from ..errors import EmulationError
 from ..lowering.program import Flag, NarrowToWide, WideToNarrow
 from .accesses import Access, Space, lane_units
 from .counters import WaitSet, split_waits
-from .execution import Side, next_boundary, signals
+from .execution import Side, counted_levels, next_boundary, signals
 from .memories import LINE_WORDS, NARROW_WORDS, SCALING_BYTES, WIDE_LINES, Array, gather, rows
 from .streams import Addresses, AddressStream
 
@@ -107,6 +107,7 @@ class WideToNarrowSide(Side):
         )
         flag = Flag.WIDE_TO_SCALING if self.to_scaling else Flag.WIDE_TO_NARROW
         self.signals = signals((flag, instruction.signal, self.narrow))
+        self.levels = counted_levels(self.waits[1:], ())
 
     def _skips(self, instruction: WideToNarrow) -> tuple[Addresses | None, int]:
         """(items before which words are dropped, how many)."""
@@ -140,7 +141,7 @@ class WideToNarrowSide(Side):
 
     def boundary(self, start: int) -> int:
         line_end = int(np.searchsorted(self.line, self.line[start], side="right"))
-        return min(line_end, next_boundary(start, self.waits[1:], (), self.total))
+        return min(line_end, next_boundary(start, self.levels, self.total))
 
     def moved(self, start: int, stop: int) -> int:
         return (8 if self.to_scaling else 4) * (stop - start)

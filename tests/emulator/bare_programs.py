@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from compiler.beagle.reader import read_executable
 from compiler.emulator.device import Device, RunResult, element_type
 
 
-def run_bare(path: Path, mode: Literal["functional", "concurrent"]) -> RunResult:
+def run_bare(path: Path, device: Device) -> RunResult:
     """Run an executable on random inputs; its weights read as zeros."""
     executable = read_executable(path.read_bytes())
     generator = np.random.default_rng(0)
@@ -21,4 +20,4 @@ def run_bare(path: Path, mode: Literal["functional", "concurrent"]) -> RunResult
         )
         for layer in executable.inputs or ()
     }
-    return Device(mode).run([executable], inputs)
+    return device.run([executable], inputs)

@@ -15,12 +15,25 @@ from compiler.emulator.machine import LoadedChunk, Machine
 from compiler.emulator.memories import TileMemories
 from compiler.emulator.order import Order
 from compiler.emulator.timing import Speeds
-from compiler.lowering.program import Halt, Instruction, ScalarOp
+from compiler.lowering.program import (
+    Flag,
+    Halt,
+    Instruction,
+    ScalarFence,
+    ScalarFlag,
+    ScalarOp,
+    TileFence,
+)
 
 INPUT = (BaseAddress.INPUT, "in")
 PARAMETERS = (BaseAddress.PARAMETERS, "")
 OUTPUT = (BaseAddress.OUTPUT, "out")
 _MOVE, _FIELD, _FIRE = 0x2F, 0xA, 0xC
+COUNTERS_SET = (
+    TileFence(tiles=0xFFFF, flags=(1 << len(Flag)) - 1, notify=1),
+    ScalarFence(notify_tiles=0xFFFF, notify_count=1, flags=(1 << len(ScalarFlag)) - 1),
+)
+"""How every program starts."""
 
 
 @dataclass
@@ -54,7 +67,7 @@ def run(
         chip = Concurrent(memories, host, Order(detector), speeds)
     else:
         chip = Functional(memories, host)
-    Machine(chip).run([chunk([*instructions, Halt()])])
+    Machine(chip).run([chunk([*COUNTERS_SET, *instructions, Halt()])])
     notes = [report for report in detector.reports if report not in detector.hazards]
     return Run(chip, memories, host, detector.hazards, notes)
 

@@ -5,14 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.corpus_paths import require_corpus
-from tests.emulator.seeded_faults import (
-    KINDS,
-    NOTHING,
-    SPEEDS,
-    UNDETECTED,
-    Program,
-    faults,
-)
+from tests.emulator.fault_runs import SPEEDS, UNDETECTED, Program
+from tests.emulator.seeded_faults import KINDS, NOTHING, faults
 
 SAMPLE = {
     "dense_256": ("signal removed", "tile dropped", "destination dropped", "address shifted"),
