@@ -58,7 +58,9 @@ def run(
     parameters: bytes = b"",
     concurrent: bool = False,
     speeds: Speeds | None = None,
+    counters_set: bool = True,
 ) -> Run:
+    start = COUNTERS_SET if counters_set else ()
     memories = memories or TileMemories()
     host = HostMemory({INPUT: inputs, PARAMETERS: parameters, OUTPUT: b""})
     detector = Detector()
@@ -67,7 +69,7 @@ def run(
         chip = Concurrent(memories, host, Order(detector), speeds)
     else:
         chip = Functional(memories, host)
-    Machine(chip).run([chunk([*COUNTERS_SET, *instructions, Halt()])])
+    Machine(chip).run([chunk([*start, *instructions, Halt()])])
     notes = [report for report in detector.reports if report not in detector.hazards]
     return Run(chip, memories, host, detector.hazards, notes)
 

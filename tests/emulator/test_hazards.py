@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compiler.emulator.hazards import Kind
 from compiler.emulator.timing import Speeds
 from compiler.lowering.program import (
@@ -12,12 +14,15 @@ from compiler.lowering.program import (
     Nest,
     RingConsume,
     RingProduce,
+    ScalarFence,
     TileFence,
     Unit,
     Wait,
     WideToNarrow,
 )
-from tests.emulator.programs import run
+from tests.emulator.programs import run, transfer
+
+INTERRUPT = 4
 
 
 def flat(count, stride=1, base=0):
@@ -85,6 +90,44 @@ def test_overwrite_before_read():
 def test_counter_set_while_it_counts():
     fence = TileFence(tiles=1, flags=1 << Flag.SOUTH_IN)
     assert Kind.UNBALANCED in kinds(FILL, FILL, fence)
+
+
+def test_counter_set_while_a_unit_waits():
+    """The fence waits for the mesh unit, whose signal it throws away, not for the unit that
+    waits for this signal."""
+    throws_away = TileFence(tiles=1, units=Unit.MESH_NORTH, flags=1 << Flag.SOUTH_IN)
+    waits = pack(Wait(Flag.SOUTH_IN, 1, 1))
+    assert Kind.EARLY_SET in kinds(FILL, waits, throws_away)
+    both = Unit.MESH_NORTH | Unit.NARROW_TO_WIDE
+    assert kinds(FILL, waits, replace(throws_away, units=both)) == set()
+
+
+def test_wait_that_may_see_the_count_before_a_fence():
+    """Two fills, a fence that sets the counter between them, and a unit that waits for one: it
+    was issued before the fence, and either may be the one."""
+    between = TileFence(tiles=1, units=Unit.MESH_NORTH, flags=1 << Flag.SOUTH_IN)
+    found = kinds(FILL, pack(Wait(Flag.SOUTH_IN, 1, 1)), between, FILL)
+    assert Kind.EARLY_SET in found
+
+
+def test_counter_no_fence_has_set():
+    program = FILL, pack(Wait(Flag.SOUTH_IN, 1, 1))
+    assert kinds(*program, counters_set=False) == {Kind.UNSET}
+    left_at_zero = TileFence(tiles=1, units=Unit.ALL, flags=1 << Flag.SOUTH_IN)
+    assert kinds(*program, left_at_zero, counters_set=False) == set()
+
+
+def test_end_before_a_unit_is_idle():
+    barrier = (
+        TileFence(tiles=1, units=Unit.ALL, notify=1),
+        ScalarFence(notify_tiles=1, notify_count=1),
+    )
+    assert kinds(FILL, *transfer(INTERRUPT, 0, 0)) == {Kind.EARLY_END}
+    assert kinds(FILL, *barrier, *transfer(INTERRUPT, 0, 0)) == set()
+
+
+def test_notification_nobody_takes():
+    assert kinds(TileFence(tiles=1, notify=1)) == {Kind.LEFT_OVER}
 
 
 def test_ring_messages_without_turns():
