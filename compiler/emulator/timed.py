@@ -46,11 +46,11 @@ class Timed(Concurrent):
     def sides_of(self, execution: Execution) -> tuple[Side, ...]:
         op = execution.instruction
         if isinstance(op, TensorOp) and op.kind is not TensorKind.INTERPOLATE:
-            return (_TimedTensorSide(self, op),)
+            return (TimedTensorSide(self, op),)
         return super().sides_of(execution)
 
 
-class _TimedTensorSide(TensorSide):
+class TimedTensorSide(TensorSide):
     """Signals of a tensor op, without its sums."""
 
     def run(self, tiles: Sequence[int], start: int, stop: int) -> None:

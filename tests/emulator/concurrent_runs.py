@@ -9,11 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
+from compiler.beagle.executable import Executable
 from compiler.beagle.reader import read_executable
-from compiler.emulator.device import Device, RunResult
-from compiler.emulator.machine import load
+from compiler.emulator.concurrent import Concurrent
+from compiler.emulator.device import Device, RunResult, choose, host_buffers
+from compiler.emulator.execution import Execution, Side
+from compiler.emulator.hazards import Detector
+from compiler.emulator.host import HostMemory, link
+from compiler.emulator.machine import Machine, load
+from compiler.emulator.memories import TileMemories
 from compiler.emulator.model import CompiledModel, random_inputs
+from compiler.emulator.order import Order
+from compiler.emulator.timed import TimedTensorSide
 from compiler.emulator.timing import Speeds
+from compiler.lowering.program import TensorKind, TensorOp
 from tests.corpus_paths import pairs, programs
 from tests.emulator.bare_programs import run_bare
 
@@ -32,13 +41,15 @@ class VendorProgram:
     def __str__(self) -> str:
         return self.label
 
+    def packages(self) -> list[tuple[Executable, ...]]:
+        """The executables of each of its Edge TPU operators."""
+        if self.bare:
+            return [(read_executable(self.path.read_bytes()),)]
+        return list(CompiledModel(self.path).executables.values())
+
     def instructions(self) -> int:
         """Instructions in all its executables."""
-        if self.bare:
-            executables = [read_executable(self.path.read_bytes())]
-        else:
-            model = CompiledModel(self.path)
-            executables = [one for found in model.executables.values() for one in found]
+        executables = [one for package in self.packages() for one in package]
         chunks = [chunk.bitstream for executable in executables for chunk in executable.chunks]
         return sum(len(chunk.instructions) for chunk in load(chunks))
 
@@ -63,6 +74,43 @@ class Found:
 def speeds_of(seed: int | None) -> Speeds:
     """Nominal speeds (None), or random ones: the second of `SEEDS` spreads them widely."""
     return Speeds() if seed is None else Speeds(seed=seed, spread=1.2 if seed % 2 else 2.2)
+
+
+class _Schedule(Concurrent):
+    """The chip without its sums: what happens before what does not depend on them."""
+
+    def sides_of(self, execution: Execution) -> tuple[Side, ...]:
+        op = execution.instruction
+        if isinstance(op, TensorOp) and op.kind is not TensorKind.INTERPOLATE:
+            return (TimedTensorSide(self, op),)
+        return super().sides_of(execution)
+
+
+def schedule(program: VendorProgram, seeds: Sequence[int | None] = SEEDS) -> Found:
+    """As `examine`, faster: without the sums of tensor ops, and so without values to compare."""
+    cycles, reports = [], []
+    for seed in seeds:
+        detector, taken = Detector(), 0.0
+        for executables in program.packages():
+            memories = TileMemories()
+            last, first = choose(executables)
+            if first is not None:
+                _scheduled(first, memories, Order(detector), speeds_of(seed))
+            taken += _scheduled(last, memories, Order(detector), speeds_of(seed))
+        cycles.append(round(taken))
+        reports.append(tuple(str(report) for report in detector.hazards))
+    return Found(tuple(cycles), tuple(reports), same_values=True)
+
+
+def _scheduled(
+    executable: Executable, memories: TileMemories, order: Order, speeds: Speeds
+) -> float:
+    """Clock cycles of one executable."""
+    inputs = {layer.name: bytes(layer.size_bytes) for layer in executable.inputs or ()}
+    host = HostMemory(host_buffers(executable, inputs))
+    chip = _Schedule(memories, host, order, speeds)
+    Machine(chip).run(load(link(executable)))
+    return chip.now
 
 
 def examine(program: VendorProgram, seeds: Sequence[int | None] = SEEDS) -> Found:

@@ -1,28 +1,28 @@
-"""Vendor programs in concurrent mode: the same values, and no hazard, at nominal and at random
-speeds of the units."""
+"""The smaller vendor programs in concurrent mode: no report at nominal and at random speeds of the
+units, and the values of the functional mode. `test_vendor_concurrent_full` has all of them."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from compiler.emulator.device import Device
-from compiler.emulator.model import random_inputs
-from compiler.emulator.timing import Speeds
-from tests.emulator.vendor_runs import fast_pairs, run
-from tests.vendor_models import corpus_parameters
+from tests.corpus_paths import require_corpus
+from tests.emulator.concurrent_runs import SEEDS, VendorProgram, examine, vendor_programs
 
-EVENTS_TAKE_LONG = ("w176", "w192", "to_64", "to_128", "128x128", "64x64", "keras", "mobilenet")
-SMALL = [p for p in fast_pairs() if not any(s in str(p.compiled) for s in EVENTS_TAKE_LONG)]
+SLOW = ("to_64", "128x128x3", "looming", "_1_256_", "_1_512_")
+MOST_BYTES = 110_000
+SMALL = [
+    program
+    for program in vendor_programs()
+    if not program.bare
+    and program.path.stat().st_size < MOST_BYTES
+    and not any(part in program.label for part in SLOW)
+]
 
 
-@pytest.mark.parametrize("pair", corpus_parameters(SMALL))
-def test_no_hazard(pair):
-    model, expected = run(pair)
-    for speeds in (Speeds(), Speeds(seed=1), Speeds(seed=2, spread=2.2)):
-        device = Device("concurrent", speeds)
-        result = model.run(random_inputs(model, 1), device)
-        for first, second in zip(result.runs, expected.runs, strict=True):
-            assert [str(report) for report in first.hazards] == []
-            for name, array in second.outputs.items():
-                np.testing.assert_array_equal(first.outputs[name], array)
+@pytest.mark.parametrize("program", SMALL, ids=str)
+def test_no_report(program: VendorProgram) -> None:
+    require_corpus()
+    speeds = (None, *SEEDS)
+    found = examine(program, speeds)
+    assert found.reports == ((),) * len(speeds)
+    assert found.same_values

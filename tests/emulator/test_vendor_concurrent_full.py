@@ -1,23 +1,19 @@
-"""As `test_vendor_concurrent`, for all models of the corpus under 3 MB, at nominal speeds."""
+"""Every vendor program in concurrent mode, at random speeds of the units: no report, and the
+values of the functional mode. `python -m benchmarks.emulator_hazards` prints them as a table."""
 
 from __future__ import annotations
 
 import pytest
 
-from compiler.emulator.device import Device
-from tests.emulator.vendor_runs import SLOW, fast_pairs, run, slow_pairs
-from tests.vendor_models import corpus_parameters
+from tests.corpus_paths import require_corpus
+from tests.emulator.concurrent_runs import SEEDS, VendorProgram, examine, vendor_programs
 
-LIMIT = 3_000_000
-PAIRS = [
-    pair
-    for pair in [*fast_pairs(), *slow_pairs()]
-    if pair.compiled.stat().st_size < LIMIT and not any(part in pair.name for part in SLOW[:4])
-]
+pytestmark = pytest.mark.full
 
 
-@pytest.mark.parametrize("pair", corpus_parameters(PAIRS))
-def test_no_hazard(pair):
-    _, result = run(pair, device=Device("concurrent"))
-    for device_run in result.runs:
-        assert [str(report) for report in device_run.hazards] == []
+@pytest.mark.parametrize("program", vendor_programs(), ids=str)
+def test_no_report(program: VendorProgram) -> None:
+    require_corpus()
+    found = examine(program)
+    assert found.reports == ((),) * len(SEEDS)
+    assert found.same_values
