@@ -19,7 +19,10 @@ HOST_LIMIT = 0x7F
 def lower_map_output(lowering: Lowering, step: MapOutputStep) -> None:
     """Send one map to the host."""
     program = lowering.program
-    program.barrier()
+    if step.batches:
+        program.idle()
+    else:
+        program.barrier()
     lowering.load_base(step)
     program.address_from_base(step.host_offset)
     for rectangle in step.rectangles:

@@ -72,6 +72,7 @@ class PlanBuilder:
         self.passes: dict[int, int] = {}
         self.zero_padded: set[int] = set()
         self.later: list[Callable[[], None]] = []
+        self.counted_from: dict[str, int] = {}
 
     @property
     def is_whole(self) -> bool:
@@ -204,6 +205,14 @@ class PlanBuilder:
     @property
     def buffers(self) -> tuple[NarrowBuffer, ...]:
         return tuple(self._buffers.values())
+
+    @property
+    def counted_buffers(self) -> tuple[NarrowBuffer, ...]:
+        """The buffers as the choice of passes counts them."""
+        begin = self.counted_from
+        return tuple(
+            replace(b, first=begin[b.name]) if b.name in begin else b for b in self.buffers
+        )
 
     def claim_exchange(self, tensor: int) -> bool:
         """Whether the current step is the first that needs the halo of a map filled."""

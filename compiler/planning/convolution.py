@@ -162,7 +162,7 @@ def add_layer(
     layout = planner.map_layout(op, op.inputs[0])
     pixels = max(tile_class.height * tile_class.width for tile_class in shape.classes)
     segment = planner.segments[segment_index]
-    chunks = _chunks(planner, op, shape, segment)
+    chunks = _chunks(planner, op, shape, segment, pixels)
     try:
         blocks = _wide_blocks(planner, op, chunks, segment, pixels)
     except Refusal:
@@ -271,15 +271,17 @@ def _exchange(planner: PlanBuilder, op: Operator, layout: MapLayout) -> tuple[Ha
 
 
 def _chunks(
-    planner: PlanBuilder, op: Operator, shape: LayerShape, segment: Segment
+    planner: PlanBuilder, op: Operator, shape: LayerShape, segment: Segment, pixels: int
 ) -> WeightChunks:
-    """As the parameter data is laid out: spatial passes take the chunks of the whole map."""
+    """As the parameter data is laid out: its order is that of the whole map's chunks, but of
+    1x1 kernels the same for all. `pixels`: of the busiest tile, in this pass."""
     taps = shape.window.taps
     if is_depthwise(planner, op):
         return WeightChunks(1, 1, taps, single_buffered=False)
     channels = planner.graph.tensor(op.inputs[0]).shape[3]
-    height, width = shape.size
-    pixels = -(-height // GRID) * -(-width // GRID)
+    if taps > 1:
+        height, width = shape.size
+        pixels = -(-height // GRID) * -(-width // GRID)
     words = -(-channels // WORD_CHANNELS)
     return weight_chunks(taps, words, len(segment.headers), pixels)
 

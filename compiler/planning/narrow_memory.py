@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from .narrow_order import PlacedBuffers, live_words, place_lowest_first
+from .narrow_repair import place_by_area
 from .plan import NARROW_WORDS, NarrowBuffer
 from .refusal import NoRoom
 
@@ -37,7 +38,7 @@ def allocate(
     and names the operator at fault out of `operators` (one for each step)."""
     wanted = tuple(buffers)
     first: dict[str, int] | None = None
-    for addresses in _attempts(wanted):
+    for addresses in _attempts(wanted, capacity):
         if all(addresses[buffer.name] + buffer.words <= capacity for buffer in wanted):
             return addresses
         first = first or addresses
@@ -45,9 +46,12 @@ def allocate(
     raise _overflow(wanted, first, operators, capacity)
 
 
-def _attempts(buffers: Sequence[NarrowBuffer]) -> Iterator[dict[str, int]]:
-    """Addresses in the usual order, then in others, then in improved ones."""
+def _attempts(buffers: Sequence[NarrowBuffer], capacity: int) -> Iterator[dict[str, int]]:
+    """Addresses in the usual order, then by area, in others, and in improved ones."""
     yield place_lowest_first(buffers)
+    repaired = place_by_area(buffers, capacity)
+    if repaired is not None:
+        yield repaired
     for order in _orders(buffers):
         yield _place(sorted(buffers, key=order))
     for order in (_by_size, _by_age):

@@ -9,7 +9,7 @@ that the order of the requests matters only between alike buffers. Facts: docs/f
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from .plan import NarrowBuffer
@@ -62,25 +62,53 @@ class PlacedBuffers:
     def add(self, buffer: NarrowBuffer) -> int:
         """Give the buffer the lowest address it can have."""
         start = self.lowest(buffer)
-        self.addresses[buffer.name] = start
-        for step in range(buffer.first, buffer.last + 1):
-            self._alive[step].append(buffer)
+        self._put(buffer, start)
         return start
+
+    def add_tightest(self, buffer: NarrowBuffer, capacity: int) -> bool:
+        """Give the buffer the start of the shortest gap it fits into (the lowest of equally
+        short ones); without one below `capacity`, place it above all others, and say False."""
+        taken = self._around(buffer)
+        gaps = []
+        start = 0
+        for low, words, room in (*taken, (capacity, 0, buffer.words)):
+            end = min(low, capacity)
+            if start + room <= end and _end_of_met(taken, start) is None:
+                gaps.append((end - start, start))
+            if words:
+                start = max(start, low + words)
+        self._put(buffer, min(gaps)[1] if gaps else start)
+        return bool(gaps)
 
     def lowest(self, buffer: NarrowBuffer) -> int:
         """Lowest start of a free run for the buffer."""
+        taken = self._around(buffer)
+        start = 0
+        while (end := _end_of_met(taken, start)) is not None:
+            start = end
+        return start
+
+    def _put(self, buffer: NarrowBuffer, start: int) -> None:
+        self.addresses[buffer.name] = start
+        for step in range(buffer.first, buffer.last + 1):
+            self._alive[step].append(buffer)
+
+    def _around(self, buffer: NarrowBuffer) -> list[tuple[int, int, int]]:
+        """Buffers that are alive together with this one, ascending: address, words they take
+        then, words this one takes then."""
         others: dict[str, NarrowBuffer] = {}
         for step in range(buffer.first, buffer.last + 1):
             others.update((other.name, other) for other in self._alive[step])
-        taken = sorted(
+        return sorted(
             (self.addresses[name], other.room(buffer), buffer.room(other))
             for name, other in others.items()
         )
-        start = 0
-        moved = True
-        while moved:
-            moved = False
-            for low, words, room in taken:
-                if start < low + words and low < start + room:
-                    start, moved = low + words, True
-        return start
+
+
+def _end_of_met(taken: Iterable[tuple[int, int, int]], start: int) -> int | None:
+    """End of the last of a chain of `taken` buffers that one from `start` on would meet."""
+    met = None
+    for low, words, room in taken:
+        if start < low + words and low < start + room:
+            start = met = low + words
+    return met

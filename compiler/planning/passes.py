@@ -92,8 +92,10 @@ class _RunPlanner:
         height, width, _ = self.planner.map_shape(self.target)
         parts = cut(height, self.run.rows)
         columns = cut(width, self.run.columns)
+        begin = self.planner.now
         results = [self._row_part(number, rows, columns) for number, rows in enumerate(parts)]
         if len(results) > 1 and not self.to_host:
+            self.planner.counted_from.update((result.buffer, begin) for result in results)
             self._collect(self.planner, results, Along.ROWS)
         count = self.run.rows * self.run.columns
         for op in self.operators:

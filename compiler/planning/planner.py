@@ -27,7 +27,7 @@ from .output_parts import in_place, refused
 from .pass_runs import Overflow, RunChooser, overflows
 from .passes import Run, plan_run
 from .plan import NARROW_WORDS, Plan, Segment
-from .refusal import Refusal
+from .refusal import NoRoom, Refusal
 from .schedule import schedule
 from .shared_memory import share
 from .wide_memory import WideOverflow, place_small_blocks
@@ -102,17 +102,32 @@ def _plan_region(graph: Graph, region: Region, release: Release, narrow_words: i
             shared = again[0] or SharedIdentity(shared.until, may_be_high=shared.may_be_high)
             image = again[1] or ImageIdentity(image.uses, may_be_kept=image.may_be_kept)
 
+    return _plan_with_runs(attempt, narrow_words, counted=True)
+
+
+def _plan_with_runs(
+    attempt: Callable[[Sequence[Run]], _Attempt], narrow_words: int, *, counted: bool
+) -> Plan:
+    """Attempts with more and more passes until everything fits. counted: results of passes count
+    for longer than they live (docs/format/passes.md), as long as there are enough passes."""
     current = attempt(())
     chooser = RunChooser(current.planner, narrow_words)
     while True:
-        found = overflows(current.planner.buffers, current.planner.now, narrow_words)
+        planner = current.planner
+        buffers = planner.counted_buffers if counted else planner.buffers
+        found = overflows(buffers, planner.now, narrow_words)
         if not found:
             try:
-                return finish(current.planner, narrow_words)
+                return finish(planner, narrow_words)
             except NarrowOverflow as error:
                 found = [Overflow(error.step, error.words, scattered=True)]
-        chooser.next(current.planner, current.spans, found)
-        current = _attempt_with_runs(attempt, chooser)
+        try:
+            chooser.next(planner, current.spans, found)
+            current = _attempt_with_runs(attempt, chooser)
+        except NoRoom:
+            if not (counted and planner.counted_from):
+                raise
+            return _plan_with_runs(attempt, narrow_words, counted=False)
 
 
 def _attempt_with_runs(
