@@ -39,6 +39,7 @@ class RandomMaps:
         "numbers",
         "extreme",
         "slope",
+        "transposed",
     )
 
     def __init__(self, seed: int) -> None:
@@ -84,8 +85,26 @@ class RandomMaps:
 
     def _depthwise(self) -> None:
         source = self.pick()
-        kernel = self.choose([3, 5])
-        self.builder.depthwise_conv2d(kernel, activation=self.choose(_ACTIVATIONS), source=source)
+        self.builder.depthwise_conv2d(
+            self.choose([3, 5]),
+            multiplier=self.choose([1, 1, 1, 2]) if source.shape[3] <= 24 else 1,
+            activation=self.choose(_ACTIVATIONS),
+            source=source,
+        )
+
+    def _transposed(self) -> None:
+        source = self.pick()
+        _, height, width, _ = source.shape
+        channels, stride = self.choose([1, 3, 4, 8, 24]), self.choose([1, 2, 2])
+        if stride**2 * height * width * channels > MOST_VALUES:
+            stride = 1
+        self.builder.transpose_conv(
+            channels,
+            self.choose([2, 3, 4]),
+            stride=stride,
+            bias=self.choose([True, False]),
+            source=source,
+        )
 
     def _partner(self, value: Value) -> Value:
         """Another map of the same shape: one that is there, or a convolution of this one."""

@@ -111,7 +111,8 @@ def is_vector_layer(planner: PlanBuilder, op: Operator) -> bool:
     if vector_layout(planner, op.inputs[0]) is None:
         return False
     outputs, height, width, _ = planner.graph.tensor(op.inputs[1]).shape
-    return (height, width) == (1, 1) and outputs > PACKED_OUTPUTS
+    padded = op.inputs[0] in planner.dataflow.pads
+    return (height, width) == (1, 1) and outputs > PACKED_OUTPUTS and not padded
 
 
 def plan_fully_connected(planner: PlanBuilder, op: Operator) -> None:

@@ -35,7 +35,7 @@ def is_host_vector(planner: PlanBuilder, tensor: int) -> bool:
     source = flow.source(tensor)
     readers = flow.readers(source)
     seen = {
-        index
+        flow.pads[index].tensor if index in flow.pads else index
         for op in readers
         if op.name != "FULLY_CONNECTED"
         for index in op.inputs

@@ -91,13 +91,21 @@ def test_one_pixel_becomes_a_map(stride):
     check(trunk.transpose_conv(8, 4).transpose_conv(3, 4))
 
 
+def test_a_generator_of_pictures():
+    builder = ModelBuilder("int8", seed=1).input("x", (1, 30)).fully_connected(4 * 4 * 96)
+    trunk = builder.reshape((1, 4, 4, 96)).transpose_conv(24, 5)
+    check(trunk.transpose_conv(3, 5).tanh())
+
+
 def test_a_map_becomes_one_pixel():
     check(picture(3, 3, 8).transpose_conv(8, 3, size=(1, 1)).conv2d(5, 1))
 
 
 def test_a_padded_pixel_becomes_a_map():
     borders = [(0, 0), (1, 1), (1, 1), (0, 0)]
-    check(picture(1, 1, 20).conv2d(9, 1).pad(borders).conv2d(8, 2, padding="valid"))
+    for kernel in (1, 2):
+        check(picture(1, 1, 20).pad(borders).conv2d(8, kernel, padding="valid"))
+        check(picture(1, 1, 20).conv2d(9, 1).pad(borders).conv2d(8, kernel, padding="valid"))
 
 
 def test_a_segmentation_decoder():
