@@ -35,6 +35,8 @@ SIZES = {
 PER_TILE = (Space.NARROW, Space.WIDE, Space.SCALING, Space.TABLE)
 FEED_SPACES = (Space.PARAMETER_FEED, Space.ACTIVATION_FEED, Space.SCALAR)
 """By `Pop.source`."""
+_MANY = 1 << 9
+"""Addresses from which on a table of flags is faster than sorting."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +55,16 @@ class Access:
     def index(self) -> Addresses | slice:
         """The addresses as the index of an array."""
         return self.addresses if self.block is None else self.block
+
+
+def distinct(addresses: Addresses) -> Addresses:
+    """Each address once, ascending."""
+    if len(addresses) < _MANY:
+        return np.unique(addresses)
+    first = int(addresses.min())
+    seen = np.zeros(int(addresses.max()) - first + 1, bool)
+    seen[addresses - first] = True
+    return np.flatnonzero(seen) + first
 
 
 def line_units(lines: Addresses, width: int = LINE_BYTES) -> Addresses:

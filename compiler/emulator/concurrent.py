@@ -186,7 +186,7 @@ class Concurrent(Chip):
         if worker.data is not None:
             self._learn_data(worker, worker.data, stop - first)
         if self.order.tracks:
-            accesses = side.accesses(first, stop)
+            accesses = side.known_accesses(first, stop)
             self.order.access(accesses, worker.thread, worker.place, tile)
         try:
             side.advance([tile], first, stop)

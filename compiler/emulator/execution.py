@@ -21,6 +21,8 @@ from .streams import AddressStream
 if TYPE_CHECKING:
     from .chip import Chip
 
+_MOST_KEPT = 1 << 18
+"""Addresses a side keeps of what it has accessed."""
 Key = tuple[str, int]
 """What a side waits for: ("flag", counter), ("ring", channel) or ("mesh", direction)."""
 
@@ -80,6 +82,8 @@ class Side:
         self.done = [0] * TILES
         self.waits = tuple(waits)
         self.flags = tuple(dict.fromkeys(flag for group in waits for flag in group.flags))
+        self._accesses: dict[tuple[int, int], list[Access]] = {}
+        self._kept = 0
 
     shares_room = False
     """Whether another sender may take the room the side was about to use."""
@@ -121,6 +125,18 @@ class Side:
     def accesses(self, start: int, stop: int) -> list[Access]:
         """Memory that items start..stop read and write."""
         return []
+
+    def known_accesses(self, start: int, stop: int) -> list[Access]:
+        """As `accesses`, kept for the tiles that come to the same items later."""
+        found = self._accesses.get((start, stop))
+        if found is None:
+            found = self.accesses(start, stop)
+            self._kept += sum(len(access.addresses) for access in found)
+            if self._kept > _MOST_KEPT:
+                self._accesses.clear()
+                self._kept = 0
+            self._accesses[start, stop] = found
+        return found
 
     def moved(self, start: int, stop: int) -> int:
         """Bytes the items move between memories, links or tiles."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import EmulationError
 from ..lowering.program import Flag, Mode, TensorKind, TensorOp
-from .accesses import Access, Space, line_units
+from .accesses import Access, Space, distinct, line_units
 from .memories import NARROW_BYTES, UNITS_PER_LINE, WIDE_LINES
 from .streams import Addresses, AddressStream, loop_stream
 
@@ -189,7 +189,7 @@ def tensor_accesses(
         addresses = plan.narrow_in.addresses()
         inputs = addresses[steps] if len(addresses) > 1 else addresses
         last = inputs + (1 if plan.wide_inputs else plan.inputs_per_step - 1)
-        found.append(Access(Space.NARROW, False, np.unique(np.concatenate((inputs, last)) >> 2)))
+        found.append(Access(Space.NARROW, False, distinct(np.concatenate((inputs, last)) >> 2)))
     wide = plan.wide.addresses()
     found.append(
         Access(Space.WIDE, False, _operand_units(plan, wide[steps] if len(wide) > 1 else wide))
@@ -202,7 +202,7 @@ def tensor_accesses(
 def _operand_units(plan: TensorPlan, addresses: Addresses) -> Addresses:
     """64-byte units of the operand of some steps."""
     units = np.arange(-(-plan.lanes // 16))
-    first = np.unique(addresses)
+    first = distinct(addresses)
     if plan.operand in (Operand.BYTE_PLANE, Operand.HALF_PLANE):
         first = np.unique(first >> 2 << 2)
     return np.unique(first[:, None] + units)
