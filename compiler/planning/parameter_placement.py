@@ -34,17 +34,14 @@ def place_parameters(
     (default: by operator). passes: how often the layers run that run more than once.
     Raises ResourceError when the cached segments do not fit.
     """
-    indices = range(len(segments)) if cached is None else sorted(cached)
+    indices = range(len(segments))
     given = order if order is not None else sorted(indices, key=lambda i: segments[i].op)
-    wanted = set(indices)
-    chosen = [i for i in given if i in wanted]
+    wanted = set(indices if cached is None else cached)
 
     def placed(*, blocks_first: bool) -> tuple[tuple[Piece, ...], ...]:
         placer = _Placer(segments, capacity - reserved)
-        turns = _placing_order(
-            segments, chosen, small_sort, passes or {}, blocks_first=blocks_first
-        )
-        placer.place(turns)
+        turns = _placing_order(segments, given, small_sort, passes or {}, blocks_first=blocks_first)
+        placer.place([index for index in turns if index in wanted])
         return placer.addresses(reserved)
 
     try:
@@ -74,7 +71,8 @@ def _placing_order(
     *,
     blocks_first: bool,
 ) -> list[int]:
-    """`indices` by class and falling size: the order in which cached layers are placed. Classes:
+    """`indices` by class and falling size: the order in which cached layers are placed, found with
+    the streamed ones among them, since that decides the order of equal ones. Classes:
     pinned layers, the number of spatial passes, one-hot products (`blocks_first`: fully
     connected ones, too), 4-lane packed and fully connected ones (the size of one block counts),
     the others."""

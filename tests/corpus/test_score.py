@@ -36,7 +36,14 @@ FILES = frozenset(
     }
 )
 """Identical as a whole."""
-PACKAGES = frozenset({"mobilenet_v1_0.25_128_quant", "mobilenet_v1_0.5_160_quant"})
+PACKAGES = frozenset(
+    {
+        "mobilenet_v1_0.25_128_quant",
+        "mobilenet_v1_0.5_160_quant",
+        "mobilenet_v1_0.25_128_quant_cocompiled_with_mobilenet_v1_0.5_160_quant",
+        "mobilenet_v1_0.5_160_quant_cocompiled_with_mobilenet_v1_0.25_128_quant",
+    }
+)
 """Packed again with metadata after compiling: the option map is identical."""
 PROGRAMS = frozenset({"posenet_mobilenet_v1_075_353_481_16_quant_decoder"})
 """Another tool added an operator to the compiled file: the execution program is identical."""

@@ -20,6 +20,12 @@ from compiler.planning.shared_memory import (
     streamed_lines,
 )
 from compiler.release import RELEASE_15
+from tests.classifier_shapes import (
+    VENDOR_CAPACITY,
+    VENDOR_ORDER,
+    VENDOR_STREAMED_BYTES,
+    mobilenet,
+)
 
 STABLE = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -97,38 +103,6 @@ def test_all_layers_compete():
 
 
 # -- a set of the vendor: four classifiers compiled together ----------------------------------
-
-WIDTHS = [32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024]
-"""Channels behind the first layer and each of the thirteen pairs of MobileNet v1."""
-VENDOR_CAPACITY = 1981
-VENDOR_ORDER = [1.0, 0.25, 0.5, 0.75]
-VENDOR_STREAMED_BYTES = {0.25: 251072, 0.5: 448320, 0.75: 158144}
-"""Streamed parameters of the compiled files of the set (the file of width 1.0 is unknown)."""
-
-
-def matrix(taps, inputs, outputs, kind="convolution"):
-    rows_a_block = 1 + taps * -(-inputs // 4)
-    lanes = 16 * -(-min(outputs, 64) // 16)
-    blocks = -(-outputs // 64)
-    data = bytes(blocks * rows_a_block * lanes * 4)
-    return Segment(0, kind, data, lanes, ("bias",), blocks if kind == "fully_connected" else 1)
-
-
-def depthwise(channels):
-    size = -(-channels // 4) * 10 * 16
-    return Segment(0, "depthwise", bytes(-(-size // 64) * 64), 64, ("bias",))
-
-
-def mobilenet(width):
-    channels = [int(count * width) for count in WIDTHS]
-    layers = [matrix(9, 3, channels[0])]
-    for before, after in itertools.pairwise(channels):
-        layers += [depthwise(before), matrix(1, before, after)]
-    layers.append(matrix(1, channels[-1], 1001, "fully_connected"))
-    spread = (16,) * 15 + (11,)
-    layers += [Segment(0, "table", bytes(64 * 251), 16, spread=spread) for _ in range(3)]
-    layers.append(Segment(0, "table", bytes(64), 16, spread=(1,)))
-    return plan(*layers, capacity=VENDOR_CAPACITY)
 
 
 def test_the_vendors_choice_for_four_classifiers():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,19 +21,22 @@ _NEWER = ("movenet",)
 """Files of release 16 that were compiled for runtime 12: 64-bit additions of zero are moves."""
 _AN_LSTM = "keras_lstm"
 """Its package says 12, but the vendor's table has the operator from 14 on."""
+_TOGETHER, _COMPILED = "_cocompiled_with_", "_edgetpu.tflite"
 _RUNTIME_10 = 10
 """What the remaining files ask for: an older release wrote them, 15.0 comes closest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A vendor file and its source; `name` is the compiled file's path inside the corpus."""
+    """A vendor file and its source; `name` is the compiled file's path inside the corpus. run: the
+    sources of all models that were compiled together, in the order of the command line."""
 
     name: str
     compiled: Path
     source: Path
     options: CompileOptions
     group: str
+    run: tuple[Path, ...] = ()
 
     @property
     def arguments(self) -> str:
@@ -65,8 +69,19 @@ def find_corpus() -> Path | None:
 
 def entries(corpus: Path) -> tuple[Entry, ...]:
     """Every vendor file whose source is known, in the manifest's order."""
-    rows = _read_list(corpus / MANIFEST)
-    return tuple(_entry(corpus, row) for row in rows if row.get("source"))
+    rows = [row for row in _read_list(corpus / MANIFEST) if row.get("source")]
+    sources = {row["compiled"]: corpus / row["source"] for row in rows}
+    return tuple(_entry(corpus, row, _run(row["compiled"], sources)) for row in rows)
+
+
+def _run(name: str, sources: Mapping[str, Path]) -> tuple[Path, ...]:
+    """A pair `a_cocompiled_with_b` and `b_cocompiled_with_a`, in the manifest's order; else the
+    one source."""
+    folder, _, file = name.rpartition("/")
+    first, together, second = file.removesuffix(_COMPILED).partition(_TOGETHER)
+    other = f"{folder}/{second}{_TOGETHER}{first}{_COMPILED}"
+    names = {name, other} if together and other in sources else {name}
+    return tuple(path for compiled, path in sources.items() if compiled in names)
 
 
 def bare_programs(corpus: Path) -> tuple[BareProgram, ...]:
@@ -96,9 +111,10 @@ def _read_list(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _entry(corpus: Path, row: dict[str, Any]) -> Entry:
+def _entry(corpus: Path, row: dict[str, Any], run: tuple[Path, ...]) -> Entry:
     name = row["compiled"]
-    return Entry(name, corpus / name, corpus / row["source"], _options(name), row["family"])
+    source = corpus / row["source"]
+    return Entry(name, corpus / name, source, _options(name), row["family"], run)
 
 
 def _options(name: str) -> CompileOptions:

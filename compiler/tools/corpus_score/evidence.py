@@ -38,12 +38,13 @@ _TABLE = """\
 |---|---|---|---|---|---|---|---|
 """
 _NOT_ALONE = """\
-Not comparable as a whole: files whose name contains `cocompiled` were compiled together with
-other models and share the parameter memory with them; files of `google-coral+edgetpu` and
+Not comparable as a whole: files whose name contains `cocompiled_with_3quant` were compiled together
+with models that are not there, and share the parameter memory with them (the other two
+`cocompiled` files are compiled together here, too); files of `google-coral+edgetpu` and
 `iwatake2222` come from releases before 15.0, whose programs and packages have another form;
-`mobilenet_v1_0.25_128` and `0.5_160` were packed again with metadata after compiling, so that
-the file around the package is another tool's; the public source of `bodypix` was quantised again
-after compiling; the `_decoder` files got an operator from another tool.
+`mobilenet_v1_0.25_128` and `0.5_160`, alone and as a pair, were packed again with metadata after
+compiling, so that the file around the package is another tool's; the public source of `bodypix` was
+quantised again after compiling; the `_decoder` files got an operator from another tool.
 """
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...driver import compile_graph, plan_model
+from ...driver import PlannedModel, compile_graph, plan_model, share_memory
 from ...errors import CompilerError
 from ...frontend.tflite_reader import read_model_bytes
 from ...mapping.partition import Partition
@@ -93,8 +93,7 @@ def score_model(entry: Entry) -> ModelScore:
     CompilerError: it becomes the score's `error`."""
     vendor = read_compiled(entry.compiled.read_bytes(), str(entry.compiled))
     try:
-        graph = read_model_bytes(entry.source.read_bytes(), entry.source.name)
-        planned = plan_model(graph, entry.options)
+        planned = _planned(entry)
         data = compile_graph(planned, vendor.token, entry.options)
     except CompilerError as error:
         return ModelScore(entry.name, entry.group, entry.arguments, error=str(error))
@@ -103,11 +102,18 @@ def score_model(entry: Entry) -> ModelScore:
         entry.name,
         entry.group,
         entry.arguments,
-        len(graph.operators),
+        len(planned.graph.operators),
         len(partition.mapped),
         tuple(_fallback(partition, vendor.on_cpu)),
         score=compare(read_compiled(data, entry.name), vendor, planned.plan),
     )
+
+
+def _planned(entry: Entry) -> PlannedModel:
+    """The entry's model, with the others of its run beside it on the chip."""
+    graphs = [read_model_bytes(path.read_bytes(), path.name) for path in entry.run]
+    models = share_memory([plan_model(graph, entry.options) for graph in graphs])
+    return models[entry.run.index(entry.source)]
 
 
 def _fallback(partition: Partition, on_cpu: frozenset[str]) -> Iterator[Fallback]:
