@@ -6,24 +6,21 @@ Both parts of a gate are rounded to bytes in the hidden state's unit before they
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from compiler.frontend.graph import Operator
 
-if TYPE_CHECKING:
-    from .reference import Reference
+from .reference_arithmetic import Array, F, Tensors, product_factor, requantize
+from .reference_tables import table
 
-F = np.float32
-Array = np.ndarray[Any, Any]
 SIGMOID_LIMIT, TANH_LIMIT = F(10.396732330322266), F(6.874806880950928)
 INPUT, FORGET, CELL, OUTPUT = range(4)
 HIDDEN_STATE, CELL_STATE = 18, 19
 WIDE = 65535
 
 
-def lstm(ref: Reference, op: Operator) -> Array:
+def lstm(ref: Tensors, op: Operator) -> Array:
     """The hidden states of all steps; the last hidden and cell state go to `ref.states`."""
     hidden, cell = (ref.value(op.inputs[i]).reshape(-1) for i in (HIDDEN_STATE, CELL_STATE))
     h, c = hidden.astype(np.int64), cell.astype(np.int64)
@@ -36,9 +33,7 @@ def lstm(ref: Reference, op: Operator) -> Array:
     return np.stack(rows).astype(np.uint8)
 
 
-def _step(ref: Reference, op: Operator, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
-    from .reference import table
-
+def _step(ref: Tensors, op: Operator, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
     hidden, cell = op.inputs[HIDDEN_STATE], op.inputs[CELL_STATE]
     unit, cell_unit = ref.scale(hidden)[0], ref.scale(cell)[0]
     gates = [_gate(ref, op, gate, x, h) for gate in range(4)]
@@ -55,7 +50,7 @@ def _step(ref: Reference, op: Operator, x: Array, h: Array, c: Array) -> tuple[A
         most = F(clip) * (F(1) / cell_unit)
         low, high = max(low, -most), min(high, most)
     after = np.rint(np.minimum(np.maximum(values, low), high)).astype(np.int64)
-    squashed = _odd(table, "tanh_16383", np.clip(sums * step, -TANH_LIMIT, TANH_LIMIT))
+    squashed = _odd("tanh_16383", np.clip(sums * step, -TANH_LIMIT, TANH_LIMIT))
     squashed = np.rint(squashed).astype(np.int64)
     product = (gates[OUTPUT] * squashed).astype(F) * (byte * fine * (F(1) / unit))
     zero = ref.zero(hidden)
@@ -63,9 +58,7 @@ def _step(ref: Reference, op: Operator, x: Array, h: Array, c: Array) -> tuple[A
     return result, after
 
 
-def _gate(ref: Reference, op: Operator, gate: int, x: Array, h: Array) -> Array:
-    from .reference import product_factor, requantize, table
-
+def _gate(ref: Tensors, op: Operator, gate: int, x: Array, h: Array) -> Array:
     hidden = op.inputs[HIDDEN_STATE]
     unit, zero = ref.scale(hidden)[0], ref.zero(hidden)
     total = -2 * zero
@@ -80,13 +73,13 @@ def _gate(ref: Reference, op: Operator, gate: int, x: Array, h: Array) -> Array:
         total = total + requantize(sums, factor, unit, zero).astype(np.int64)
     real = total.astype(F) * unit
     if gate == CELL:
-        values = np.rint(_odd(table, "tanh_127", np.clip(real, -TANH_LIMIT, TANH_LIMIT)))
+        values = np.rint(_odd("tanh_127", np.clip(real, -TANH_LIMIT, TANH_LIMIT)))
         return (values.astype(np.int64) + 128).clip(0, 255) - 128
     sigmoid = table("sigmoid_255", np.clip(real, -SIGMOID_LIMIT, SIGMOID_LIMIT))
     return np.rint(sigmoid).astype(np.int64).clip(0, 255)
 
 
-def _odd(table: Any, name: str, values: Array) -> Array:
+def _odd(name: str, values: Array) -> Array:
     return table(name, np.abs(values)) * np.sign(values)
 
 
