@@ -12,6 +12,7 @@ functional mode does not give.
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import resource
 import sys
@@ -32,6 +33,7 @@ def measure(
     program: VendorProgram, seeds: Sequence[int | None], *, values: bool
 ) -> tuple[Found, int, float, int]:
     """(what was found, instructions, seconds, peak of memory in MB), in a process of its own."""
+    gc.disable()
     found = (examine if values else schedule)(program, seeds)
     seconds = time.process_time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

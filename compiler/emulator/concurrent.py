@@ -52,7 +52,8 @@ RING_ROWS = 1
 
 @dataclass(eq=False, slots=True)
 class Worker:
-    """One side of an instruction on one tile."""
+    """One side of an instruction on one tile. flags, goods: the counters, and the data or room,
+    it may wait for, as (kind, index, tile); data: the data it takes."""
 
     execution: Execution
     side: Side
@@ -60,8 +61,10 @@ class Worker:
     thread: int
     place: int
     speed: float
-    keys: tuple[tuple[str, int, int], ...]
+    flags: tuple[tuple[str, int, int], ...]
+    goods: tuple[tuple[str, int, int], ...]
     data: Key | None
+    waits_for: tuple[tuple[str, int, int], ...] = ()
 
 
 class Concurrent(Chip):
@@ -146,9 +149,11 @@ class Concurrent(Chip):
             self.order.clocks.acquire(thread, clock)
             self.order.works_on(thread, place)
             wanted = side.keys()
-            keys = tuple((*key, -1 if key[0] == "room" else tile) for key in wanted)
+            keys = [(*key, -1 if key[0] == "room" else tile) for key in wanted]
+            flags = tuple(key for key in keys if key[0] == "flag")
+            goods = tuple(key for key in keys if key[0] != "flag")
             data = next((key for key in wanted if key[0] in ("ring", "mesh")), None)
-            worker = Worker(execution, side, tile, thread, place, speed, keys, data)
+            worker = Worker(execution, side, tile, thread, place, speed, flags, goods, data)
             self.events.at(self.now, self._step, worker)
         if not execution.sides:
             self._finish(execution, tile)
@@ -173,7 +178,8 @@ class Concurrent(Chip):
         self.events.at(self.now + cost, self._complete, worker, first, stop)
 
     def _wait(self, worker: Worker) -> None:
-        for key in worker.keys:
+        worker.waits_for = worker.goods if worker.side.starved(worker.tile) else worker.flags
+        for key in worker.waits_for:
             self._waiting.setdefault(key, {})[worker] = None
 
     def _complete(self, worker: Worker, first: int, stop: int) -> None:
@@ -299,8 +305,8 @@ class Concurrent(Chip):
 
     def _wake(self, worker: Worker) -> None:
         """Whatever a side waits for may be there."""
-        for key in worker.keys:
-            self._waiting[key].pop(worker, None)
+        for key in worker.waits_for:
+            del self._waiting[key][worker]
         self.events.at(self.now, self._step, worker)
 
     # -- scalar core -----------------------------------------------------------------------

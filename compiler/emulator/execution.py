@@ -92,6 +92,10 @@ class Side:
         """Everything whose change may let the side go on."""
         return [("flag", flag) for flag in self.flags]
 
+    def starved(self, tile: int) -> bool:
+        """Whether the side waits for data or for room, and not for a counter."""
+        return False
+
     def supply(self, tile: int) -> int:
         """Data that has arrived for the tile, in any unit that grows with it."""
         return 0

@@ -130,6 +130,9 @@ class ReceiveSide(Side):
     def keys(self) -> list[Key]:
         return [*super().keys(), ("mesh", self.direction)]
 
+    def starved(self, tile: int) -> bool:
+        return not self.supply(tile)
+
     def supply(self, tile: int) -> int:
         if self.fill is not None:
             return self.total

@@ -84,6 +84,9 @@ class ProduceSide(Side):
         limit = self.waits[0].limit(self.chip.counters.tile, tile, start)
         return min(limit, start + self.room())
 
+    def starved(self, tile: int) -> bool:
+        return self.room() <= 0
+
     def room(self) -> int:
         """Rows all receivers can take now."""
         return self.chip.room(self.channel, self.destinations, to_host=self.to_host)
@@ -123,6 +126,9 @@ class ConsumeSide(Side):
 
     def keys(self) -> list[Key]:
         return [*super().keys(), ("ring", self.channel)]
+
+    def starved(self, tile: int) -> bool:
+        return not self.supply(tile)
 
     def supply(self, tile: int) -> int:
         return self.chip.ports[self.channel][tile].available
