@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from compiler.beagle.executable import Executable
+from compiler.beagle.reader import compiled_ops, read_custom_options
 from compiler.driver import compile_graph, plan_model
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.pipeline.latency import programs
@@ -50,6 +51,15 @@ class CorpusPair:
     def is_same_program(self) -> bool:
         """Both files run the same instructions."""
         ours, vendor = (list(map(_bitstreams, programs(d))) for d in (self.ours, self.vendor))
+        return ours == vendor
+
+    @cached_property
+    def is_same_package(self) -> bool:
+        """Both files hold the same programs and parameters."""
+        ours, vendor = (
+            [read_custom_options(op.custom_options).package for op in compiled_ops(data)]
+            for data in (self.ours, self.vendor)
+        )
         return ours == vendor
 
 

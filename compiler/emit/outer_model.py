@@ -40,6 +40,9 @@ class OuterModel:
         for reads, writes in self._borders():
             kept.update(reads)
             kept.update(writes)
+        for item in self.operators:
+            if not isinstance(item, CustomOp):
+                kept.update(self.graph.operators[item].intermediates)
         kept.discard(-1)
         return sorted(kept)
 

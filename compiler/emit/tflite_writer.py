@@ -143,6 +143,7 @@ class _ModelWriter(FlatBufferWriter):
         """`opcode_index` counts codes in the order of first use."""
         first = builtin if builtin and builtin.union == 1 else None
         second = builtin if builtin and builtin.union != 1 else None
+        intermediates = op.intermediates if isinstance(op, Operator) else ()
         return self.table(
             schema.OPERATOR,
             opcode_index=self._codes.setdefault(code, len(self._codes)),
@@ -151,6 +152,7 @@ class _ModelWriter(FlatBufferWriter):
             builtin_options_type=first and first.number,
             builtin_options=first and first.offset,
             custom_options=custom_options,
+            intermediates=self._indices(intermediates) if intermediates else None,
             builtin_options_2_type=second and second.number,
             builtin_options_2=second and second.offset,
         )

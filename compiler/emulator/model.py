@@ -165,11 +165,18 @@ class CompiledModel:
         return list(dict.fromkeys(i for i in op.inputs if i >= 0 and not tensors[i].is_constant))
 
 
-def run_operator(graph: Graph, op: Operator, inputs: list[Array]) -> list[Array]:
-    """One operator of `graph` in ai-edge-litert; `inputs` are its computed inputs, each once."""
+def run_operator(
+    graph: Graph, op: Operator, inputs: list[Array], *, reference_kernels: bool = False
+) -> list[Array]:
+    """One operator of `graph` in ai-edge-litert; `inputs` are its computed inputs, each once.
+
+    reference_kernels: TensorFlow Lite's plain ones in place of the fastest."""
     where = Where(op=f"operator {op.index} ({op.custom_code or op.name})")
     try:
-        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - optional
+        from ai_edge_litert.interpreter import (  # noqa: PLC0415 - optional
+            Interpreter,
+            OpResolverType,
+        )
     except ImportError:
         raise _CannotRunError(
             "an operator on the CPU needs the ai-edge-litert package",
@@ -180,8 +187,9 @@ def run_operator(graph: Graph, op: Operator, inputs: list[Array]) -> list[Array]
         dict.fromkeys(i for i in op.inputs if i >= 0 and not graph.tensors[i].is_constant)
     )
     model = write_model(OuterModel(graph, (op.index,), reads, op.outputs), keep_versions=True)
+    kernels = OpResolverType.BUILTIN_REF if reference_kernels else OpResolverType.AUTO
     try:
-        interpreter = Interpreter(model_content=model)
+        interpreter = Interpreter(model_content=model, experimental_op_resolver_type=kernels)
         interpreter.allocate_tensors()
         for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
             interpreter.set_tensor(detail["index"], array)

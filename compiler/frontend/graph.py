@@ -84,7 +84,9 @@ class Tensor:
 class Operator:
     """One operator. `name` is the BuiltinOperator's name (`CUSTOM` for custom ones);
     an absent optional input is -1; `options` holds every field of the builtin options
-    table under its schema name (defaults filled in), `options_type` that table's name."""
+    table under its schema name (defaults filled in), `options_type` that table's name;
+    `intermediates` are tensors that only give the quantisation of sums inside the operator
+    (UNIDIRECTIONAL_SEQUENCE_LSTM has five)."""
 
     index: int
     name: str
@@ -95,6 +97,7 @@ class Operator:
     options: Mapping[str, Any] = field(default_factory=dict)
     custom_code: str = ""
     custom_options: bytes = b""
+    intermediates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -235,6 +235,7 @@ class _Reader:
             options=options,
             custom_code=custom_code if name == "CUSTOM" else "",
             custom_options=self._custom_options(table),
+            intermediates=table.vector(8, "intermediates") or (),
         )
 
     def _custom_options(self, table: Table) -> bytes:

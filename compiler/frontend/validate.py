@@ -106,6 +106,7 @@ def _check_indices(graph: Graph) -> None:
         where = _operator_where(graph, operator)
         check(operator.inputs, -1, "the input list", where)
         check(operator.outputs, 0, "the output list", where)
+        check(operator.intermediates, -1, "the list of intermediates", where)
 
 
 def _check_size(graph: Graph, tensor: Tensor) -> None:

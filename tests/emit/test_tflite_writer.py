@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from compiler.beagle.reader import compiled_ops
 from compiler.emit.outer_model import CustomOp, OuterModel, outer_model
 from compiler.emit.tflite_writer import write_model
-from compiler.errors import InternalError
+from compiler.errors import InternalError, InvalidModelError
 from compiler.frontend.graph import Graph, Operator
 from compiler.frontend.option_tables import option_table, option_table_names
 from compiler.frontend.tflite_reader import read_model, read_model_bytes
+from compiler.frontend.validate import validate
 from compiler.mapping.subsets import Subset, split
 from tests.model_builder import ModelBuilder
 from tests.vendor_models import VendorOperator, corpus_parameters, vendor_operators
@@ -150,3 +153,22 @@ def test_source_models_pass_through(chain: Graph) -> None:
         source = read_model(vendor.pair.source)
         assert [op.name for op in again.operators] == [op.name for op in source.operators]
         assert [op.options for op in again.operators] == [op.options for op in source.operators]
+
+
+def test_intermediates_stay_with_their_operator(chain: Graph) -> None:
+    """TensorFlow Lite refuses a quantised LSTM on the CPU without them."""
+    first = replace(chain.operators[0], intermediates=(chain.operators[-1].outputs[0],))
+    graph = replace(chain, operators=(first,))
+    outer = OuterModel(graph, (0,), first.inputs[:1], first.outputs)
+    written = read_model_bytes(write_model(outer), "written")
+    (op,) = written.operators
+    assert [written.tensors[i].name for i in op.intermediates] == [
+        graph.tensors[i].name for i in first.intermediates
+    ]
+    assert first.intermediates[0] in outer.tensors()
+
+
+def test_intermediates_that_do_not_exist(chain: Graph) -> None:
+    first = replace(chain.operators[0], intermediates=(len(chain.tensors),))
+    with pytest.raises(InvalidModelError, match="list of intermediates"):
+        validate(replace(chain, operators=(first,)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from compiler.emulator.device import Device
 from compiler.emulator.model import CompiledModel, ModelResult, random_inputs
+from compiler.frontend.graph import Graph
 from compiler.frontend.tflite_reader import read_model
 from tests.corpus_paths import Pair, pairs
 from tests.emulator.reference import Reference, counted
@@ -61,19 +62,29 @@ def compare(pair: Pair, model: CompiledModel, result: ModelResult) -> list[Compa
     assert pair.source is not None
     if any(name in pair.name for name in OTHER_SOURCE):
         return []
-    source = read_model(pair.source)
+    return differences(reference_values(read_model(pair.source), model, result), model, result)
+
+
+def reference_values(source: Graph, model: CompiledModel, result: ModelResult) -> dict[str, Array]:
+    """Every tensor the reference can compute from what the Edge TPU operators read, by name;
+    values are counted from the lowest."""
     index = {tensor.name: tensor.index for tensor in source.tensors}
-    tensors = model.graph.tensors
-    operators = [op for op in model.graph.operators if op.index in model.executables]
-    inputs = device_inputs(model, result, index)
-    values = Reference(source, inputs).run()
+    values = Reference(source, device_inputs(model, result, index)).run()
+    return {name: values[i] for name, i in index.items() if i in values}
+
+
+def differences(
+    values: dict[str, Array], model: CompiledModel, result: ModelResult
+) -> list[Comparison]:
+    """Outputs of the Edge TPU operators against `values`, where there are any."""
     found = []
-    for name in (tensors[i].name for op in operators for i in op.outputs):
-        expected = values.get(index.get(name, -1))
-        if expected is not None:
-            actual = counted(result.tensors[name]).ravel()
-            differing = int((actual != expected.ravel()).sum())
-            found.append(Comparison(name, actual.size, differing))
+    for op in model.graph.operators:
+        for index in op.outputs if op.index in model.executables else ():
+            name = model.graph.tensors[index].name
+            if name in values:
+                actual = counted(result.tensors[name]).ravel()
+                differing = int((actual != values[name].ravel()).sum())
+                found.append(Comparison(name, actual.size, differing))
     return found
 
 
