@@ -37,11 +37,6 @@ class RandomMoves(RandomMaps):
         "reduce",
     )
 
-    def whole(self) -> Value | None:
-        """A map of whole words, if the newest ones are."""
-        value = self.pick()
-        return value if value.shape[3] % _WORD == 0 else None
-
     def fits(self, *shape: int) -> bool:
         return prod(shape) <= MOST_VALUES and max(shape[:2]) < 64
 
@@ -64,10 +59,11 @@ class RandomMoves(RandomMaps):
         for size in value.shape[:3]:
             first.append(self.choose(range(size)))
             end.append(self.choose(range(first[-1] + 1, size + 1)))
-        words = -(-value.shape[3] // _WORD)
+        unit = self.choose([1, _WORD])
+        words = -(-value.shape[3] // unit)
         start = self.choose(range(words))
         stop = self.choose(range(start + 1, words + 1))
-        first, end = [*first, _WORD * start], [*end, min(_WORD * stop, value.shape[3])]
+        first, end = [*first, unit * start], [*end, min(unit * stop, value.shape[3])]
         if self.choose([True, False]):
             sizes = [b - a for a, b in zip(first, end, strict=True)]
             self._other("SLICE", value, tuple(sizes), first, sizes)
@@ -78,8 +74,7 @@ class RandomMoves(RandomMaps):
     def _split(self) -> None:
         value = self.pick()
         axis = self.choose([1, 2, 3])
-        unit = _WORD if axis == 3 else 1
-        parts = [n for n in (2, 3, 4) if value.shape[axis] % (n * unit) == 0]
+        parts = [n for n in (2, 3, 4) if value.shape[axis] % n == 0]
         if not parts:
             self._pool()
             return
@@ -90,8 +85,6 @@ class RandomMoves(RandomMaps):
     def _join(self) -> None:
         value = self.pick()
         axis = self.choose([1, 2, 3])
-        if axis == 3 and value.shape[3] % _WORD:
-            axis = 1
         values = [value] * self.choose([2, 3])
         if self.choose([True, False]):
             values[0] = self.builder.max_pool_2d(1, source=value).last
@@ -107,11 +100,9 @@ class RandomMoves(RandomMaps):
         self.builder.transpose((0, 2, 1, 3), source=self.pick())
 
     def _depth(self) -> None:
-        value = self.whole()
-        sizes = (
-            [] if value is None else [n for n in (2, 3) if not any(s % n for s in value.shape[1:3])]
-        )
-        if value is None or not sizes:
+        value = self.pick()
+        sizes = [n for n in (2, 3) if not any(s % n for s in value.shape[1:3])]
+        if not sizes or value.shape[3] > 24:
             self._pool()
             return
         block = self.choose(sizes)

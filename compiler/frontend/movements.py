@@ -71,7 +71,25 @@ def _cut(source: int, output: int, ranges: Ranges, target: Triple = (0, 0, 0)) -
     )
 
 
-def _slice(graph: Graph, op: Operator) -> list[Movement] | None:
+def cut_ranges(graph: Graph, op: Operator) -> tuple[list[Triple], int] | None:
+    """First element, step and count of each dimension of what a SLICE or STRIDED_SLICE reads, and
+    the mask of the dimensions that the result lacks; None where they are not known, or not inside
+    the input, or another shape than the result's."""
+    found = _slice_ranges(graph, op) if op.name == "SLICE" else _strided_ranges(graph, op)
+    if found is None:
+        return None
+    triples, shrunk = found
+    lengths = graph.tensors[op.inputs[0]].shape
+    shape = tuple(count for axis, (_, _, count) in enumerate(triples) if not shrunk >> axis & 1)
+    if shape != graph.tensors[op.outputs[0]].shape or any(count < 1 for _, _, count in triples):
+        return None
+    for (first, step, count), length in zip(triples, lengths, strict=True):
+        if first < 0 or first + step * (count - 1) >= length:
+            return None
+    return triples, shrunk
+
+
+def _slice_ranges(graph: Graph, op: Operator) -> tuple[list[Triple], int] | None:
     begins, sizes = integers_of(graph, op, 1), integers_of(graph, op, 2)
     shape = graph.tensors[op.inputs[0]].shape
     if begins is None or sizes is None or not len(begins) == len(sizes) == len(shape):
@@ -80,10 +98,10 @@ def _slice(graph: Graph, op: Operator) -> list[Movement] | None:
         (first, 1, length - first if size < 0 else size)
         for first, size, length in zip(begins, sizes, shape, strict=True)
     ]
-    return _sliced(graph, op, triples, 0)
+    return triples, 0
 
 
-def _strided_slice(graph: Graph, op: Operator) -> list[Movement] | None:
+def _strided_ranges(graph: Graph, op: Operator) -> tuple[list[Triple], int] | None:
     given = [integers_of(graph, op, position) for position in (1, 2, 3)]
     shape = graph.tensors[op.inputs[0]].shape
     if any(values is None or len(values) != len(shape) for values in given):
@@ -101,25 +119,19 @@ def _strided_slice(graph: Graph, op: Operator) -> list[Movement] | None:
         last = length if to_end else _inside(ends[axis], length)
         count = 1 if shrunk else max(-(-(last - first) // strides[axis]), 0)
         triples.append((first, strides[axis] if count > 1 else 1, count))
-    return _sliced(graph, op, triples, masks[2])
+    return triples, masks[2]
 
 
 def _inside(place: int, length: int) -> int:
     return min(max(place + length if place < 0 else place, 0), length)
 
 
-def _sliced(
-    graph: Graph, op: Operator, triples: list[Triple], shrunk: int
-) -> list[Movement] | None:
-    """One range a dimension of the input; `shrunk`: mask of dimensions the result lacks."""
-    kept = [axis for axis in range(len(triples)) if not shrunk >> axis & 1]
-    shape = tuple(triples[axis][2] for axis in kept)
-    if shape != graph.tensors[op.outputs[0]].shape or any(count < 1 for _, _, count in triples):
+def _sliced(graph: Graph, op: Operator) -> list[Movement] | None:
+    found = cut_ranges(graph, op)
+    if found is None:
         return None
-    lengths = graph.tensors[op.inputs[0]].shape
-    for (first, step, count), length in zip(triples, lengths, strict=True):
-        if first < 0 or first + step * (count - 1) >= length:
-            return None
+    triples, shrunk = found
+    kept = [axis for axis in range(len(triples)) if not shrunk >> axis & 1]
     rank = len(triples)
     padded = [(0, 1, 1)] * max(_DIMENSIONS - rank, 0) + triples[-_DIMENSIONS:]
     left = [axis - rank + _DIMENSIONS for axis in kept if axis - rank + _DIMENSIONS >= 0]
@@ -131,11 +143,16 @@ def _sliced(
     return None if movement is None else [movement]
 
 
-def _split(graph: Graph, op: Operator) -> list[Movement] | None:
-    axis, source = integers_of(graph, op, 0), op.inputs[1]
+def split_axis(graph: Graph, op: Operator) -> int | None:
+    """What a SPLIT cuts: 0 rows, 1 columns, 2 channels, None: nothing of them."""
+    axis = integers_of(graph, op, 0)
     if axis is None or len(axis) != 1:
         return None
-    place = _axis(len(graph.tensors[source].shape), axis[0])
+    return _axis(len(graph.tensors[op.inputs[1]].shape), axis[0])
+
+
+def _split(graph: Graph, op: Operator) -> list[Movement] | None:
+    place, source = split_axis(graph, op), op.inputs[1]
     if place is None:
         return None
     found = []
@@ -261,10 +278,10 @@ _DESCRIPTIONS: dict[str, Callable[[Graph, Operator], list[Movement] | None]] = {
     "CONCATENATION": _concatenation,
     "PACK": _pack,
     "PAD": _pad,
-    "SLICE": _slice,
+    "SLICE": _sliced,
     "SPACE_TO_DEPTH": _space_to_depth,
     "SPLIT": _split,
-    "STRIDED_SLICE": _strided_slice,
+    "STRIDED_SLICE": _sliced,
     "RESIZE_NEAREST_NEIGHBOR": nearest,
     "TILE": tile,
     "TRANSPOSE": _transpose,

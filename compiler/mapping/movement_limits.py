@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from ..frontend.channel_layers import moves_channels
 from ..frontend.graph import Graph, Operator, Tensor
 from ..frontend.movement import WORD, picture
 from ..frontend.movements import movements
@@ -76,23 +77,24 @@ def splits_groups(graph: Graph, op: Operator, context: Context) -> bool:
 @constraint()
 def whole_words(graph: Graph, op: Operator, _context: Context) -> Violation | None:
     """The operator is lowered where it moves whole words of four channels: it neither cuts nor
-    joins channels inside a word, nor turns channels into pixels."""
-    if movements(graph, op) is not None:
+    joins channels inside a word, nor turns channels into pixels. SLICE, SPACE_TO_DEPTH: or on
+    maps of four dimensions."""
+    if movements(graph, op) is not None or moves_channels(graph, op):
         return None
     return Violation("channels inside a word", "multiples of 4", result(graph, op).name)
 
 
 @constraint()
 def words_or_one_part(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """SPLIT is lowered if it has one part, or where it cuts rows, columns or whole words of four
-    channels."""
+    """SPLIT is lowered if it has one part, where it cuts rows, columns or whole words of four
+    channels, or on maps of four dimensions."""
     return None if len(op.outputs) == 1 else whole_words.check(graph, op, context)
 
 
 @constraint()
 def words_or_one_step(graph: Graph, op: Operator, context: Context) -> Violation | None:
-    """STRIDED_SLICE is lowered where it takes rows, columns or whole words of four channels, or
-    one step of a sequence."""
+    """STRIDED_SLICE is lowered where it takes rows, columns or whole words of four channels, on
+    maps of four dimensions, or where it takes one step of a sequence."""
     if len(op.inputs) == 4 and single_step(graph, op) is not None:
         return None
     return whole_words.check(graph, op, context)
@@ -101,7 +103,7 @@ def words_or_one_step(graph: Graph, op: Operator, context: Context) -> Violation
 @constraint()
 def joined_or_fused(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """CONCATENATION is lowered for vectors, up to 4096 values where one ends inside a word of
-    four, and for maps where it joins rows, columns or whole words of four channels."""
+    four, and for maps where it joins rows, columns or channels."""
     output = result(graph, op)
     if not is_vector(output.shape):
         return whole_words.check(graph, op, context)

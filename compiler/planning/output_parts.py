@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from ..frontend.joined_outputs import JoinedOutput, SplitOutputs
 from .map_output import MapOutputStep
+from .origins import step_of_origin
 from .plan import Plan, Step
-from .refusal import Refusal
 
 
 def in_place(plan: Plan, split: SplitOutputs) -> Plan:
@@ -35,15 +35,8 @@ def in_place(plan: Plan, split: SplitOutputs) -> Plan:
 
 
 def _step(step: Step, origins: Mapping[int, int], offsets: Mapping[int, tuple[int, int]]) -> Step:
-    step = replace(step, ops=tuple(origins.get(op, op) for op in step.ops))
+    step = step_of_origin(step, origins)
     if not isinstance(step, MapOutputStep) or step.border not in offsets:
         return step
     output, offset = offsets[step.border]
     return replace(step, border=output, host_offset=step.host_offset + offset)
-
-
-def refused(error: Refusal, split: SplitOutputs) -> Refusal:
-    """The refusal, of an operator of the graph."""
-    if error.op is not None:
-        error.op = split.origins.get(error.op, error.op)
-    return error

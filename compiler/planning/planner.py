@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..fast_dataclass import dataclass
+from ..frontend.channel_layers import expand_channels
 from ..frontend.equivalent_layers import as_layers
 from ..frontend.graph import Graph, Operator
 from ..frontend.joined_outputs import split_outputs
@@ -23,7 +24,8 @@ from .identity import NAME as IDENTITY
 from .identity import ImageIdentity, SharedIdentity
 from .map_layout import MapLayout
 from .narrow_memory import NarrowOverflow, allocate
-from .output_parts import in_place, refused
+from .origins import of_origin, with_origins
+from .output_parts import in_place
 from .pass_runs import Overflow, RunChooser, overflows
 from .passes import Run, plan_run
 from .plan import NARROW_WORDS, Plan, Segment
@@ -64,6 +66,20 @@ def plan_region(
     """
     region = region or whole_graph(graph)
     graph = as_layers(pad_groups(graph, frozenset(region.operators)), region.operators)
+    expanded = expand_channels(graph, region.operators)
+    if expanded is None:
+        return _plan_outputs_in_parts(graph, region, release, narrow_words)
+    layers = Region(expanded.operators, region.inputs, region.outputs)
+    try:
+        plan = _plan_outputs_in_parts(expanded.graph, layers, release, narrow_words)
+    except Refusal as error:
+        raise of_origin(error, expanded.origins) from None
+    return with_origins(plan, expanded.origins)
+
+
+def _plan_outputs_in_parts(
+    graph: Graph, region: Region, release: Release, narrow_words: int
+) -> Plan:
     split = split_outputs(graph, region.operators, region.outputs)
     if split is None:
         return _plan_region(graph, region, release, narrow_words)
@@ -71,7 +87,7 @@ def plan_region(
     try:
         plan = _plan_region(split.graph, parts, release, narrow_words)
     except Refusal as error:
-        raise refused(error, split) from None
+        raise of_origin(error, split.origins) from None
     return in_place(plan, split)
 
 

@@ -402,7 +402,12 @@ def test_split_into_parts() -> None:
     image = factory.activation(1, 8, 8, 4)
     parts = [factory.activation(1, 8, 8, 2) for _ in range(2)]
     factory.op("SPLIT", [factory.constant([3]), image], parts)
-    assert refused(run(factory, image)) == {0: "words_or_one_part"}
+    assert refused(run(factory, image)) == {}
+    factory = GraphFactory()
+    rows_of_values = factory.activation(8, 6)
+    parts = [factory.activation(8, 2) for _ in range(3)]
+    factory.op("SPLIT", [factory.constant([1]), rows_of_values], parts)
+    assert refused(run(factory, rows_of_values)) == {0: "words_or_one_part"}
     factory = GraphFactory()
     image = factory.activation(1, 8, 8, 4)
     rows = [factory.activation(1, 4, 8, 4) for _ in range(2)]

@@ -1,0 +1,225 @@
+"""Operators that move channels inside words, as convolutions whose weights are ones and zeros.
+
+SPLIT, SLICE and STRIDED_SLICE choose channels, SPACE_TO_DEPTH makes channels of pixels, and a
+CONCATENATION is the sum of its inputs, each spread over the channels of the result. Reads and
+writes the Graph level. Facts: docs/format/movement.md, "Channels inside words".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..fast_dataclass import dataclass
+from .graph import Graph, Operator, Quantization, Tensor
+from .movements import cut_ranges, movements, split_axis
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_CHANNELS = 3
+"""Axis of the channels; maps have four."""
+_VALID = 1
+"""Padding.VALID of the schema."""
+_PLAIN = {"fused_activation_function": 0}
+_NAMES = frozenset({"CONCATENATION", "SLICE", "SPACE_TO_DEPTH", "SPLIT", "STRIDED_SLICE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """The graph with such operators taken apart. operators: of the mapped part; origins: new
+    operator -> the one whose work it does."""
+
+    graph: Graph
+    operators: tuple[int, ...]
+    origins: Mapping[int, int]
+
+
+def moves_channels(graph: Graph, op: Operator) -> bool:
+    """Whether an operator is taken apart: it moves channels of single pictures inside words."""
+    moved = [t for t in (*op.inputs, *op.outputs) if t >= 0 and not graph.tensors[t].is_constant]
+    if op.name not in _NAMES or movements(graph, op) is not None:
+        return False
+    shapes = [graph.tensors[t].shape for t in moved]
+    if any(len(shape) != _CHANNELS + 1 or shape[0] != 1 for shape in shapes):
+        return False
+    if op.name == "CONCATENATION":
+        axis = int(op.options.get("axis", 0)) % (_CHANNELS + 1)
+        plain = not op.options.get("fused_activation_function")
+        return plain and axis == _CHANNELS and len(moved) == len(op.inputs) + 1
+    if op.name == "SPACE_TO_DEPTH":
+        block = int(op.options.get("block_size", 0))
+        rows, columns, channels = shapes[0][1:]
+        return block > 0 and shapes[1][1:] == (
+            rows // block,
+            columns // block,
+            channels * block**2,
+        )
+    if op.name == "SPLIT":
+        parts = {shape[_CHANNELS] * len(op.outputs) for shape in shapes[1:]}
+        return split_axis(graph, op) == 2 and parts == {shapes[0][_CHANNELS]}
+    ranges = cut_ranges(graph, op)
+    return ranges is not None and not ranges[1] and all(step > 0 for _, step, _ in ranges[0])
+
+
+def expand_channels(graph: Graph, operators: Sequence[int]) -> Expanded | None:
+    """None where there is no such operator."""
+    found = [index for index in operators if moves_channels(graph, graph.operators[index])]
+    if not found:
+        return None
+    writer = _Writer(graph, operators)
+    for index in found:
+        writer.take_apart(graph.operators[index])
+    return writer.result()
+
+
+class _Writer:
+    """The new graph: the last layer of an operator has its number, the others new ones."""
+
+    def __init__(self, graph: Graph, operators: Sequence[int]) -> None:
+        self.graph = graph
+        self.tensors = list(graph.tensors)
+        self.all_operators = list(graph.operators)
+        self.order = list(operators)
+        self.origins: dict[int, int] = {}
+
+    def take_apart(self, op: Operator) -> None:
+        """Replace one operator by layers."""
+        layers = {
+            "CONCATENATION": self._join,
+            "SPACE_TO_DEPTH": self._deepen,
+            "SPLIT": self._split,
+        }.get(op.name, self._cut)(op)
+        place = self.order.index(op.index)
+        self.all_operators[op.index] = replace(layers[-1], index=op.index)
+        for layer in layers[:-1]:
+            index = len(self.all_operators)
+            self.all_operators.append(replace(layer, index=index))
+            self.origins[index] = op.index
+            self.order.insert(place, index)
+            place += 1
+
+    def result(self) -> Expanded:
+        """Everything that was written."""
+        graph = replace(
+            self.graph, tensors=tuple(self.tensors), operators=tuple(self.all_operators)
+        )
+        return Expanded(graph, tuple(self.order), self.origins)
+
+    def _split(self, op: Operator) -> list[Operator]:
+        layers, first = [], 0
+        for output in op.outputs:
+            count = self.tensors[output].shape[_CHANNELS]
+            pairs = [(channel, first + channel) for channel in range(count)]
+            layers.append(self._layer(op, op.inputs[1], output, pairs))
+            first += count
+        return layers
+
+    def _cut(self, op: Operator) -> list[Operator]:
+        """Rows and columns with all channels first, where it cuts them too."""
+        ranges = cut_ranges(self.graph, op)
+        assert ranges is not None
+        triples = ranges[0]
+        source, output = self.tensors[op.inputs[0]], self.tensors[op.outputs[0]]
+        layers, tensor = [], source.index
+        if output.shape[:_CHANNELS] != source.shape[:_CHANNELS]:
+            tensor = self._result(output, (*output.shape[:_CHANNELS], source.shape[_CHANNELS]))
+            layers.append(self._cut_pixels(op, triples, tensor))
+        first, step, count = triples[_CHANNELS]
+        pairs = [(channel, first + step * channel) for channel in range(count)]
+        return [*layers, self._layer(op, tensor, output.index, pairs)]
+
+    def _cut_pixels(
+        self, op: Operator, triples: Sequence[tuple[int, int, int]], output: int
+    ) -> Operator:
+        """A STRIDED_SLICE of all channels."""
+        channels = 0, 1, self.tensors[op.inputs[0]].shape[_CHANNELS]
+        ranges = [*triples[:_CHANNELS], channels]
+        numbers = (
+            [first for first, _, _ in ranges],
+            [first + step * (count - 1) + 1 for first, step, count in ranges],
+            [step for _, step, _ in ranges],
+        )
+        constants = [self._constant(op.inputs[1], values) for values in numbers]
+        inputs = op.inputs[0], *constants
+        return replace(op, name="STRIDED_SLICE", inputs=inputs, outputs=(output,), options={})
+
+    def _deepen(self, op: Operator) -> list[Operator]:
+        block = int(op.options["block_size"])
+        channels = self.tensors[op.inputs[0]].shape[_CHANNELS]
+        pairs = [(channel, channel) for channel in range(channels)]
+        return [self._layer(op, op.inputs[0], op.outputs[0], pairs, block)]
+
+    def _join(self, op: Operator) -> list[Operator]:
+        output = self.tensors[op.outputs[0]]
+        layers: list[Operator] = []
+        first, total = 0, -1
+        for number, source in enumerate(op.inputs):
+            count = self.tensors[source].shape[_CHANNELS]
+            pairs = [(first + channel, channel) for channel in range(count)]
+            spread = self._result(output, output.shape)
+            layers.append(self._layer(op, source, spread, pairs))
+            first += count
+            if number:
+                last = number == len(op.inputs) - 1
+                result = output.index if last else self._result(output, output.shape)
+                layers.append(
+                    replace(
+                        op, name="ADD", inputs=(total, spread), outputs=(result,), options=_PLAIN
+                    )
+                )
+                spread = result
+            total = spread
+        return layers
+
+    def _layer(
+        self,
+        op: Operator,
+        source: int,
+        output: int,
+        pairs: Sequence[tuple[int, int]],
+        block: int = 1,
+    ) -> Operator:
+        """Output channel a is input channel b for the pairs (a, b); with a block, of each of its
+        pixels, one group of channels behind the other."""
+        import numpy as np  # noqa: PLC0415 - imported late
+
+        tensor = self.tensors[source]
+        channels = tensor.shape[_CHANNELS], self.tensors[output].shape[_CHANNELS]
+        shape = channels[1], block, block, channels[0]
+        data: NDArray[np.generic] = np.zeros(shape, tensor.type.name.lower())
+        for down in range(block):
+            for right in range(block):
+                group = (down * block + right) * len(pairs)
+                for to, origin in pairs:
+                    data[group + to, down, right, origin] = 1
+        unit = Quantization((1.0,), (0,))
+        weights = replace(
+            tensor, name="channels", shape=shape, data=data, quantization=unit, is_variable=False
+        )
+        self.tensors.append(replace(weights, index=len(self.tensors)))
+        strides = {"stride_h": block, "stride_w": block}
+        return replace(
+            op,
+            name="CONV_2D",
+            inputs=(source, self.tensors[-1].index),
+            outputs=(output,),
+            options={**_PLAIN, **strides, "padding": _VALID},
+        )
+
+    def _result(self, like: Tensor, shape: tuple[int, ...]) -> int:
+        """A tensor between two layers."""
+        index = len(self.tensors)
+        name = f"{like.name};{index}"
+        self.tensors.append(replace(like, index=index, name=name, shape=shape, shape_signature=()))
+        return index
+
+    def _constant(self, like: int, values: Sequence[int]) -> int:
+        import numpy as np  # noqa: PLC0415 - imported late
+
+        index = len(self.tensors)
+        data = np.array(values, np.int32)
+        self.tensors.append(replace(self.tensors[like], index=index, shape=data.shape, data=data))
+        return index
