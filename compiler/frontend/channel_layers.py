@@ -1,4 +1,4 @@
-"""Operators that move channels inside words, as convolutions whose weights are ones and zeros.
+"""Operators that move channels inside words, as layers whose weights are ones and zeros.
 
 SPLIT, SLICE and STRIDED_SLICE choose channels, SPACE_TO_DEPTH makes channels of pixels, and a
 CONCATENATION is the sum of its inputs, each spread over the channels of the result. Reads and
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
 from ..fast_dataclass import dataclass
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CHANNELS = 3
-"""Axis of the channels; maps have four."""
+_MAP_RANK = 4
+_CHANNELS = 2
+"""What `split_axis` calls the channels."""
+_MOST_WEIGHTS = 1 << 24
+"""More than the chip holds."""
 _VALID = 1
 """Padding.VALID of the schema."""
 _PLAIN = {"fused_activation_function": 0}
@@ -38,30 +42,53 @@ class Expanded:
 
 
 def moves_channels(graph: Graph, op: Operator) -> bool:
-    """Whether an operator is taken apart: it moves channels of single pictures inside words."""
+    """Whether an operator is taken apart: it moves channels inside words, of single pictures of
+    four dimensions or, SPLIT and slices, of vectors."""
     moved = [t for t in (*op.inputs, *op.outputs) if t >= 0 and not graph.tensors[t].is_constant]
-    if op.name not in _NAMES or movements(graph, op) is not None:
-        return False
     shapes = [graph.tensors[t].shape for t in moved]
-    if any(len(shape) != _CHANNELS + 1 or shape[0] != 1 for shape in shapes):
+    whole = len(shapes) > len(op.outputs) > 0 and all(map(prod, shapes))
+    if op.name not in _NAMES or not whole or movements(graph, op) is not None:
         return False
+    maps = all(len(shape) == _MAP_RANK and shape[0] == 1 for shape in shapes)
     if op.name == "CONCATENATION":
-        axis = int(op.options.get("axis", 0)) % (_CHANNELS + 1)
-        plain = not op.options.get("fused_activation_function")
-        return plain and axis == _CHANNELS and len(moved) == len(op.inputs) + 1
+        return maps and len(moved) == len(op.inputs) + 1 and _joins(op, shapes)
     if op.name == "SPACE_TO_DEPTH":
-        block = int(op.options.get("block_size", 0))
-        rows, columns, channels = shapes[0][1:]
-        return block > 0 and shapes[1][1:] == (
-            rows // block,
-            columns // block,
-            channels * block**2,
-        )
+        return maps and _deepens(op, shapes)
+    return (maps or all(map(_is_vector, shapes))) and _cuts(graph, op, shapes)
+
+
+def _cuts(graph: Graph, op: Operator, shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether a SPLIT cuts channels, or a slice keeps all dimensions."""
+    if shapes[0][-1] * max(shape[-1] for shape in shapes[1:]) > _MOST_WEIGHTS:
+        return False
     if op.name == "SPLIT":
-        parts = {shape[_CHANNELS] * len(op.outputs) for shape in shapes[1:]}
-        return split_axis(graph, op) == 2 and parts == {shapes[0][_CHANNELS]}
+        part = (*shapes[0][:-1], shapes[0][-1] // len(op.outputs))
+        even = shapes[0][-1] % len(op.outputs) == 0 and set(shapes[1:]) == {part}
+        return split_axis(graph, op) == _CHANNELS and even
     ranges = cut_ranges(graph, op)
-    return ranges is not None and not ranges[1] and all(step > 0 for _, step, _ in ranges[0])
+    return ranges is not None and not ranges[1]
+
+
+def _is_vector(shape: tuple[int, ...]) -> bool:
+    return len(shape) not in (0, _MAP_RANK) and prod(shape[:-1]) == 1
+
+
+def _joins(op: Operator, shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether a CONCATENATION of maps joins channels, and does nothing else."""
+    if op.options.get("fused_activation_function"):
+        return False
+    axis, output = int(op.options.get("axis", 0)), shapes[-1]
+    same = {shape[:-1] for shape in shapes} == {output[:-1]}
+    return axis in (-1, _MAP_RANK - 1) and same and sum(s[-1] for s in shapes[:-1]) == output[-1]
+
+
+def _deepens(op: Operator, shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether a SPACE_TO_DEPTH has the shapes its block asks for."""
+    block = int(op.options.get("block_size", 0))
+    _, rows, columns, channels = shapes[0]
+    if block < 1 or rows % block or columns % block:
+        return False
+    return shapes[1] == (1, rows // block, columns // block, channels * block**2)
 
 
 def expand_channels(graph: Graph, operators: Sequence[int]) -> Expanded | None:
@@ -111,7 +138,7 @@ class _Writer:
     def _split(self, op: Operator) -> list[Operator]:
         layers, first = [], 0
         for output in op.outputs:
-            count = self.tensors[output].shape[_CHANNELS]
+            count = self.tensors[output].shape[-1]
             pairs = [(channel, first + channel) for channel in range(count)]
             layers.append(self._layer(op, op.inputs[1], output, pairs))
             first += count
@@ -124,10 +151,10 @@ class _Writer:
         triples = ranges[0]
         source, output = self.tensors[op.inputs[0]], self.tensors[op.outputs[0]]
         layers, tensor = [], source.index
-        if output.shape[:_CHANNELS] != source.shape[:_CHANNELS]:
-            tensor = self._result(output, (*output.shape[:_CHANNELS], source.shape[_CHANNELS]))
+        if output.shape[:-1] != source.shape[:-1]:
+            tensor = self._result(output, (*output.shape[:-1], source.shape[-1]))
             layers.append(self._cut_pixels(op, triples, tensor))
-        first, step, count = triples[_CHANNELS]
+        first, step, count = triples[-1]
         pairs = [(channel, first + step * channel) for channel in range(count)]
         return [*layers, self._layer(op, tensor, output.index, pairs)]
 
@@ -135,8 +162,8 @@ class _Writer:
         self, op: Operator, triples: Sequence[tuple[int, int, int]], output: int
     ) -> Operator:
         """A STRIDED_SLICE of all channels."""
-        channels = 0, 1, self.tensors[op.inputs[0]].shape[_CHANNELS]
-        ranges = [*triples[:_CHANNELS], channels]
+        channels = 0, 1, self.tensors[op.inputs[0]].shape[-1]
+        ranges = [*triples[:-1], channels]
         numbers = (
             [first for first, _, _ in ranges],
             [first + step * (count - 1) + 1 for first, step, count in ranges],
@@ -148,7 +175,7 @@ class _Writer:
 
     def _deepen(self, op: Operator) -> list[Operator]:
         block = int(op.options["block_size"])
-        channels = self.tensors[op.inputs[0]].shape[_CHANNELS]
+        channels = self.tensors[op.inputs[0]].shape[-1]
         pairs = [(channel, channel) for channel in range(channels)]
         return [self._layer(op, op.inputs[0], op.outputs[0], pairs, block)]
 
@@ -157,7 +184,7 @@ class _Writer:
         layers: list[Operator] = []
         first, total = 0, -1
         for number, source in enumerate(op.inputs):
-            count = self.tensors[source].shape[_CHANNELS]
+            count = self.tensors[source].shape[-1]
             pairs = [(first + channel, channel) for channel in range(count)]
             spread = self._result(output, output.shape)
             layers.append(self._layer(op, source, spread, pairs))
@@ -187,8 +214,8 @@ class _Writer:
         import numpy as np  # noqa: PLC0415 - imported late
 
         tensor = self.tensors[source]
-        channels = tensor.shape[_CHANNELS], self.tensors[output].shape[_CHANNELS]
-        shape = channels[1], block, block, channels[0]
+        channels = tensor.shape[-1], self.tensors[output].shape[-1]
+        shape: tuple[int, ...] = channels[1], block, block, channels[0]
         data: NDArray[np.generic] = np.zeros(shape, tensor.type.name.lower())
         for down in range(block):
             for right in range(block):
@@ -196,6 +223,9 @@ class _Writer:
                 for to, origin in pairs:
                     data[group + to, down, right, origin] = 1
         unit = Quantization((1.0,), (0,))
+        vector = _is_vector(tensor.shape)
+        if vector:
+            shape, data = channels[::-1], data.reshape(channels[::-1])
         weights = replace(
             tensor, name="channels", shape=shape, data=data, quantization=unit, is_variable=False
         )
@@ -203,7 +233,7 @@ class _Writer:
         strides = {"stride_h": block, "stride_w": block}
         return replace(
             op,
-            name="CONV_2D",
+            name="FULLY_CONNECTED" if vector else "CONV_2D",
             inputs=(source, self.tensors[-1].index),
             outputs=(output,),
             options={**_PLAIN, **strides, "padding": _VALID},

@@ -77,8 +77,8 @@ def splits_groups(graph: Graph, op: Operator, context: Context) -> bool:
 @constraint()
 def whole_words(graph: Graph, op: Operator, _context: Context) -> Violation | None:
     """The operator is lowered where it moves whole words of four channels: it neither cuts nor
-    joins channels inside a word, nor turns channels into pixels. SLICE, SPACE_TO_DEPTH: or on
-    maps of four dimensions."""
+    joins channels inside a word, nor turns channels into pixels. SLICE: or on maps of four
+    dimensions and vectors; SPACE_TO_DEPTH: or on such maps."""
     if movements(graph, op) is not None or moves_channels(graph, op):
         return None
     return Violation("channels inside a word", "multiples of 4", result(graph, op).name)
@@ -87,14 +87,14 @@ def whole_words(graph: Graph, op: Operator, _context: Context) -> Violation | No
 @constraint()
 def words_or_one_part(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """SPLIT is lowered if it has one part, where it cuts rows, columns or whole words of four
-    channels, or on maps of four dimensions."""
+    channels, or on maps of four dimensions and vectors."""
     return None if len(op.outputs) == 1 else whole_words.check(graph, op, context)
 
 
 @constraint()
 def words_or_one_step(graph: Graph, op: Operator, context: Context) -> Violation | None:
     """STRIDED_SLICE is lowered where it takes rows, columns or whole words of four channels, on
-    maps of four dimensions, or where it takes one step of a sequence."""
+    maps of four dimensions and vectors, or where it takes one step of a sequence."""
     if len(op.inputs) == 4 and single_step(graph, op) is not None:
         return None
     return whole_words.check(graph, op, context)

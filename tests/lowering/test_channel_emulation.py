@@ -9,7 +9,7 @@ import pytest
 from compiler.planning.convolution import ConvolutionStep
 from tests.model_builder import ModelBuilder
 
-from .test_movement_emulation import check, steps_of
+from .test_movement_emulation import check, steps_of, vector
 from .test_moves_emulation import other
 
 
@@ -94,3 +94,15 @@ def test_pixels_of_a_picture_become_channels():
     ]
     steps = check(builder.concatenation(*parts, axis=3).conv2d(16, 3))
     assert len(steps_of(steps, ConvolutionStep)) == len(parts) + 1
+
+
+@pytest.mark.parametrize("parts", [2, 3, 5])
+@pytest.mark.parametrize("layer", [True, False])
+def test_vectors(parts, layer):
+    for length in (7, 21):
+        builder = vector(length * parts)
+        builder = builder.fully_connected(length * parts) if layer else builder
+        values = builder.split(parts, 1)
+        builder.strided_slice((0, 1), (1, length), source=values[-1])
+        check(builder.output(builder.last, *values[:-1]))
+    check(vector(40).fully_connected(30).strided_slice((0, 3), (1, 30), (1, 4)).softmax())
