@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+import numpy as np
 
 from ..errors import EmulationError, Where
 from ..lowering.program import (
@@ -34,41 +35,28 @@ from .chip import (
     start,
     unit_of,
 )
-from .clocks import CORE, front_end, unit_thread
+from .clocks import CORE, front_end
 from .events import EventQueue
 from .execution import Execution, Key, Side, Signal
 from .feed_units import FeedUnits
 from .front_end import FrontEnd
+from .hazards import DoubleWrite
 from .host import HostMemory
 from .memories import TILES, Array, TileMemories
-from .mesh import ReceiveSide
 from .order import Order
 from .ring import ProduceSide
 from .timing import Speeds, Timeline
+from .workers import Worker
 
 RING_ROWS = 1
 """Rows a receiver holds before its sender has to wait."""
 
 
-@dataclass(eq=False, slots=True)
-class Worker:
-    """One side of an instruction on one tile. flags, goods: the counters, and the data or room,
-    it may wait for, as (kind, index, tile); data: the data it takes."""
-
-    execution: Execution
-    side: Side
-    tile: int
-    thread: int
-    place: int
-    speed: float
-    flags: tuple[tuple[str, int, int], ...]
-    goods: tuple[tuple[str, int, int], ...]
-    data: Key | None
-    waits_for: tuple[tuple[str, int, int], ...] = ()
-
-
 class Concurrent(Chip):
     """The chip in time. `order` holds what happened before what and the hazards found."""
+
+    computes = True
+    """Whether the values written count."""
 
     def __init__(
         self,
@@ -144,16 +132,9 @@ class Concurrent(Chip):
         if self.timeline is not None:
             self.timeline.begin(execution, tile, self.now)
         for side in execution.sides:
-            receives = isinstance(side, ReceiveSide)
-            thread = unit_thread(tile, execution.unit, int(receives))
-            self.order.clocks.acquire(thread, clock)
-            self.order.works_on(thread, place)
-            wanted = side.keys()
-            keys = [(*key, -1 if key[0] == "room" else tile) for key in wanted]
-            flags = tuple(key for key in keys if key[0] == "flag")
-            goods = tuple(key for key in keys if key[0] != "flag")
-            data = next((key for key in wanted if key[0] in ("ring", "mesh")), None)
-            worker = Worker(execution, side, tile, thread, place, speed, flags, goods, data)
+            worker = Worker.of(execution, side, tile, place, speed)
+            self.order.clocks.acquire(worker.thread, clock)
+            self.order.works_on(worker.thread, place)
             self.events.at(self.now, self._step, worker)
         if not execution.sides:
             self._finish(execution, tile)
@@ -191,13 +172,18 @@ class Concurrent(Chip):
         self.act_as(worker.thread, stepped=side.stepped)
         if worker.data is not None:
             self._learn_data(worker, worker.data, stop - first)
+        double: list[DoubleWrite] = []
         if self.order.tracks:
             accesses = side.known_accesses(first, stop)
-            self.order.access(accesses, worker.thread, worker.place, tile)
+            double = self.order.access(accesses, worker.thread, worker.place, tile)
+        before = [each.content(self.memories, tile) for each in double]
         try:
             side.advance([tile], first, stop)
         except EmulationError as error:
             raise located(error, worker.execution) from None
+        for each, known in zip(double, before, strict=True):
+            same = self.computes and np.array_equal(known, each.content(self.memories, tile))
+            self.order.detector.add(each.judged(same=same))
         if worker.data is not None and worker.data[0] == "ring":
             self._room_again(worker.data[1])
         if self.timeline is not None:
@@ -335,7 +321,7 @@ class Concurrent(Chip):
     def touch(self, address: int, *, write: bool) -> None:
         self.events.run_until(self.core_time)
         place = self.order.detector.place("scalar core")
-        self.order.access([self.order.word(address, write=write)], CORE, place, None)
+        self.order.access_shared([self.order.word(address, write=write)], CORE, place)
 
     def fence(self, fence: ScalarFence, place: str) -> None:
         self.events.run_until(self.core_time)

@@ -108,7 +108,7 @@ class FeedUnits:
             chip.act_as(thread)
             rows = run.rows(first, stop) if isinstance(run, OutfeedRun) else 0
             chip.order.learn_outfeed(thread, rows)
-            chip.order.access(run.accesses(first, stop), thread, unit.place, None)
+            chip.order.access_shared(run.accesses(first, stop), thread, unit.place)
             run.advance(stop)
             if rows:
                 chip.outfeed_taken()

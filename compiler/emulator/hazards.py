@@ -10,7 +10,7 @@ from __future__ import annotations
 import array
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .accesses import PER_TILE, SIZES, Access, Space
 from .clocks import Clock
-from .memories import TILES
+from .memories import TILES, TileMemories
 
 Array = NDArray[Any]
 NOBODY = 0
@@ -31,6 +31,7 @@ class Kind(enum.Enum):
     READ_BEFORE_WRITE = "reads data that may not be written yet"
     OVERWRITE_BEFORE_READ = "overwrites data that may not be read yet"
     DOUBLE_WRITE = "writes what another instruction may be writing"
+    SAME_WRITE = "writes what another instruction may be writing, the same values"
     MESSAGE_ORDER = "sends to a receiver in no certain order with another sender"
     HOST_ORDER = "data from the host could overtake another sender, if the host were fast enough"
     UNINITIALISED = "reads what was never written"
@@ -43,9 +44,10 @@ class Kind(enum.Enum):
     UNDERRUN = "takes items of a feed buffer that may not be there yet"
 
 
-NOTES = (Kind.UNINITIALISED, Kind.HOST_ORDER)
-"""Reports that alone are no fault: lanes whose value is not used are read too, and some old
-programs rely on data from the host taking longer than a few instructions."""
+NOTES = (Kind.UNINITIALISED, Kind.SAME_WRITE, Kind.HOST_ORDER)
+"""Reports that alone are no fault: the order of two writes of one value does not matter, lanes
+whose value is not used are read too, and some old programs rely on data from the host taking
+longer than a few instructions."""
 
 
 _BUFFERS = (Space.PARAMETER_FEED, Space.ACTIVATION_FEED)
@@ -80,6 +82,29 @@ class Report:
         elif self.space:
             text += f" ({self.space})"
         return text + (f", in conflict with {self.other}" if self.other else "")
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleWrite:
+    """A report of DOUBLE_WRITE, and the addresses: their values decide what it is."""
+
+    report: Report
+    space: Space
+    addresses: Array
+
+    def content(self, memories: TileMemories, tile: int) -> Array:
+        """The values of a tile at the addresses; NaN, which is like nothing, for a lookup table."""
+        views = {
+            Space.NARROW: memories.narrow_words,
+            Space.WIDE: memories.wide_units,
+            Space.SCALING: memories.scaling_units,
+        }
+        memory = views.get(self.space)
+        return np.array(np.nan) if memory is None else np.asarray(memory[tile, self.addresses])
+
+    def judged(self, *, same: bool) -> Report:
+        """The report, when the second write has, or has not, left the values as they were."""
+        return replace(self.report, kind=Kind.SAME_WRITE) if same else self.report
 
 
 class Shadow:
@@ -178,8 +203,10 @@ class Detector:
         thread: int,
         place: int,
         tile: int | None,
-    ) -> None:
-        """Check and record the accesses of a thread that knows `clock`. Reads come first."""
+    ) -> list[DoubleWrite]:
+        """Check and record the accesses of a thread that knows `clock`. Reads come first.
+        Returns the double writes, which the caller has to judge and add."""
+        double: list[DoubleWrite] = []
         ordered = list(accesses)
         if len(ordered) > 1:
             ordered.sort(key=lambda access: access.write)
@@ -190,9 +217,10 @@ class Detector:
                 shadow = self._shadows[access.space, where] = Shadow(SIZES[access.space])
             check = _Check(self, shadow, access, clock, (thread, place, tile))
             if access.write:
-                check.write()
+                check.write(double)
             else:
                 check.read()
+        return double
 
 
 @dataclass(slots=True, eq=False)
@@ -209,21 +237,22 @@ class _Check:
         shadow, index = self.shadow, self.access.index
         if not shadow.written[index].all():
             addresses = self.access.addresses
-            self._report(Kind.UNINITIALISED, addresses[~shadow.written[addresses]], None)
-        self._against_writer(Kind.READ_BEFORE_WRITE)
+            never = addresses[~shadow.written[addresses]]
+            self.detector.add(self._named(Kind.UNINITIALISED, never, None))
+        self._against_writer(Kind.READ_BEFORE_WRITE, None)
         thread = self.who[0]
         shadow.reader(thread)[index], shadow.last_read[thread] = self._stamp()
 
-    def write(self) -> None:
+    def write(self, double: list[DoubleWrite]) -> None:
         shadow, index = self.shadow, self.access.index
         thread = self.who[0]
-        self._against_writer(Kind.DOUBLE_WRITE)
+        self._against_writer(Kind.DOUBLE_WRITE, double)
         for reader, last in shadow.last_read.items():
             if reader == thread or last <= self.clock[reader]:
                 continue
             numbers = shadow.readers[reader][index]
             if self.detector.stamps.steps[int(numbers.max())] > self.clock[reader]:
-                self._report_unknown(Kind.OVERWRITE_BEFORE_READ, numbers)
+                self._report_unknown(Kind.OVERWRITE_BEFORE_READ, numbers, None)
         shadow.writer[index], shadow.last_write[thread] = self._stamp()
         shadow.written[index] = True
 
@@ -236,28 +265,31 @@ class _Check:
         more = int(after.max())
         return self.detector.stamps.add(thread, step, place, more) + after, step + more
 
-    def _against_writer(self, kind: Kind) -> None:
+    def _against_writer(self, kind: Kind, double: list[DoubleWrite] | None) -> None:
         shadow = self.shadow
         for writer, last in shadow.last_write.items():
             if last > self.clock[writer] and writer != self.who[0]:
-                self._report_unknown(kind, shadow.writer[self.access.index])
+                self._report_unknown(kind, shadow.writer[self.access.index], double)
                 return
 
-    def _report_unknown(self, kind: Kind, numbers: Array) -> None:
-        """Report accesses that may not have happened yet."""
+    def _report_unknown(self, kind: Kind, numbers: Array, double: list[DoubleWrite] | None) -> None:
+        """Report accesses that may not have happened yet, or add them to `double`."""
         stamps = self.detector.stamps
         early = stamps.unknown(numbers, self.clock)
         if early.any():
             first = stamps.places[int(numbers[early][0])]
-            self._report(kind, self.access.addresses[early], first)
+            addresses = self.access.addresses[early]
+            report = self._named(kind, addresses, first)
+            if double is None:
+                self.detector.add(report)
+            else:
+                double.append(DoubleWrite(report, self.access.space, addresses))
 
-    def _report(self, kind: Kind, addresses: Array, other: int | None) -> None:
+    def _named(self, kind: Kind, addresses: Array, other: int | None) -> Report:
         _, place, tile = self.who
         detector = self.detector
         if self.access.space in _BUFFERS:
             kind = _BUFFER_KINDS.get(kind, kind)
         name, first = self.access.space.value, int(addresses[0])
         against = "" if other is None else detector.places[other]
-        detector.add(
-            Report(kind, detector.places[place], tile, name, first, against, len(addresses))
-        )
+        return Report(kind, detector.places[place], tile, name, first, against, len(addresses))

@@ -18,7 +18,7 @@ from .clocks import CORE, Clock, Clocks, feed_thread, front_end, unit_thread
 from .counter_order import CounterOrder, met
 from .counters import WaitSet
 from .execution import Execution
-from .hazards import Detector, Kind, Report
+from .hazards import Detector, DoubleWrite, Kind, Report
 from .memories import TILES
 from .mesh import MeshLink
 from .ring import RingPort
@@ -59,13 +59,21 @@ class Order:
         """An access of the scalar core's memory."""
         return Access(Space.SCALAR, write, np.array([address]))
 
-    def access(self, accesses: Iterable[Access], thread: int, place: int, tile: int | None) -> None:
-        """A thread reads and writes memory."""
+    def access(
+        self, accesses: Iterable[Access], thread: int, place: int, tile: int | None
+    ) -> list[DoubleWrite]:
+        """A thread is about to read and write memory. Returns the double writes, which are to
+        be judged and added."""
         clock = self.clocks.now[thread]
         self._acted[thread] = int(clock[thread])
-        self.detector.access(accesses, clock, thread, place, tile)
         if self._told:
             self._report_early_end(thread)
+        return self.detector.access(accesses, clock, thread, place, tile)
+
+    def access_shared(self, accesses: Iterable[Access], thread: int, place: int) -> None:
+        """As `access`, for the memories beside the tiles: no double write is harmless."""
+        for double in self.access(accesses, thread, place, None):
+            self.detector.add(double.report)
 
     def works_on(self, thread: int, place: int) -> None:
         """A thread starts an instruction."""

@@ -20,7 +20,7 @@ from .concurrent import Concurrent
 from .counters import WaitSet
 from .device import host_buffers
 from .execution import Execution, Side
-from .hazards import Detector
+from .hazards import Detector, DoubleWrite
 from .host import HostMemory, link
 from .machine import Machine, load
 from .memories import TILES, TileMemories
@@ -95,8 +95,10 @@ class _Untracked(Order):
     def end(self) -> None:
         pass
 
-    def access(self, accesses: Iterable[Access], thread: int, place: int, tile: int | None) -> None:
-        pass
+    def access(
+        self, accesses: Iterable[Access], thread: int, place: int, tile: int | None
+    ) -> list[DoubleWrite]:
+        return []
 
     def learn_unit(self, thread: int, tile: int, unit: int) -> None:
         pass

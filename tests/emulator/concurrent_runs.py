@@ -79,6 +79,8 @@ def speeds_of(seed: int | None) -> Speeds:
 class _Schedule(Concurrent):
     """The chip without its sums: what happens before what does not depend on them."""
 
+    computes = False
+
     def sides_of(self, execution: Execution) -> tuple[Side, ...]:
         op = execution.instruction
         if isinstance(op, TensorOp) and op.kind is not TensorKind.INTERPOLATE:

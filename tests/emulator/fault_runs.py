@@ -17,7 +17,7 @@ from compiler.emulator.clocks import Clock
 from compiler.emulator.concurrent import Concurrent
 from compiler.emulator.device import choose, host_buffers, layer_bytes, read_output
 from compiler.emulator.execution import Execution, Side
-from compiler.emulator.hazards import NOTES, Detector, Kind, Report
+from compiler.emulator.hazards import NOTES, Detector, DoubleWrite, Kind, Report
 from compiler.emulator.host import HostMemory, link
 from compiler.emulator.machine import LoadedChunk, Machine, load
 from compiler.emulator.memories import BIAS_ENTRY, TileMemories, gather
@@ -78,14 +78,14 @@ class _Recorder(Detector):
 
     def access(
         self, accesses: Iterable[Access], clock: Clock, thread: int, place: int, tile: int | None
-    ) -> None:
+    ) -> list[DoubleWrite]:
         listed = list(accesses)
         what: list[object] = [self.places[place], thread, tile]
         for access in listed:
             what += [access.space, access.write, np.asarray(access.addresses).tobytes()]
         steps = tuple(np.atleast_1d(0 if a.after is None else a.after) for a in listed)
         self.kept.append((clock.copy(), thread, tuple(what), steps))
-        super().access(listed, clock, thread, place, tile)
+        return super().access(listed, clock, thread, place, tile)
 
     @functools.cached_property
     def order(self) -> Counter[tuple[object, ...]]:

@@ -194,3 +194,12 @@ def test_double_buffer_needs_room():
     assert kinds(*program(Wait(Flag.WIDE_TO_NARROW, 1, -1, 1, True))) == set()
     assert kinds(*program(Wait(Flag.WIDE_TO_NARROW, 1, -2, 1, True)))
     assert kinds(*program(None))
+
+
+def test_two_writes_of_one_value_are_a_note():
+    """Two mesh units fill the same words in no certain order."""
+    other = replace(FILL, direction=Direction.EAST, signal_received=None)
+    assert kinds(FILL, replace(other, fill=4)) == {Kind.DOUBLE_WRITE}
+    result = run(FILL, other, concurrent=True)
+    assert result.hazards == []
+    assert [report.kind for report in result.notes] == [Kind.SAME_WRITE]
