@@ -214,10 +214,14 @@ class PlanBuilder:
             replace(b, first=begin[b.name]) if b.name in begin else b for b in self.buffers
         )
 
+    def is_exchanged(self, tensor: int) -> bool:
+        """Whether the halo of a map is filled, if it has one."""
+        layout = self.layouts[tensor]
+        return not isinstance(layout, MapLayout) or not layout.has_halo or tensor in self._exchanged
+
     def claim_exchange(self, tensor: int) -> bool:
         """Whether the current step is the first that needs the halo of a map filled."""
-        layout = self.layouts[tensor]
-        if not isinstance(layout, MapLayout) or not layout.has_halo or tensor in self._exchanged:
+        if self.is_exchanged(tensor):
             return False
         self._exchanged.add(tensor)
         return True

@@ -15,7 +15,7 @@ from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .map_output import ITEM_WORDS
-from .pass_cells import by_parts, cells
+from .pass_cells import LONGEST, by_parts, cells, residual_start
 from .pass_steps import CollectStep, PassInputStep
 from .passes import Run, cut
 from .plan import NarrowBuffer
@@ -59,28 +59,37 @@ class RunChooser:
         self.planner = planner
         self.capacity = capacity
         self.operators = self.flow.operators
-        self.cells = cells(planner)
-        self.cell_of = [cell for cell, places in enumerate(self.cells) for _ in places]
         self.overfull: set[int] = set()
-        """Cells."""
+        self.joins: set[int] = set()
+        self._arrange()
         self.runs: tuple[Run, ...] = ()
+
+    def _arrange(self) -> None:
+        """The operators in cells; residual blocks are some where their sums do not fit, or where
+        a run has to go on through them (`joins`)."""
+        self.cells = cells(self.planner, self.overfull | self.joins)
+        self.cell_of = [cell for cell, places in enumerate(self.cells) for _ in places]
 
     def next(self, planner: PlanBuilder, spans: Sequence[range], found: Sequence[Overflow]) -> None:
         """Better runs after an attempt. spans: steps of each operator (those of a run are its
         first operator's); found: what did not fit."""
         places = {step: place for place, span in enumerate(spans) for step in span}
+        runs = {run.first: run for run in self.runs}
+        fresh = {places.get(overflow.step, 0): overflow for overflow in reversed(found)}
+        fresh = {place: overflow for place, overflow in fresh.items() if place not in runs}
+        progress = not self.overfull.issuperset(fresh)
+        self.overfull.update(fresh)
+        self._arrange()
+        for place, overflow in fresh.items():
+            if not self._runs_by_parts(self.cell_of[place]):
+                raise self._refusal(place, overflow)
         grown: dict[Run, Run] = {}
-        fresh: set[int] = set()
         for overflow in found:
-            place = places.get(overflow.step, 0)
-            run = next((run for run in self.runs if run.first == place), None)
-            if run is None:
-                fresh.add(self._reachable(place, overflow))
-            elif run not in grown:
+            run = runs.get(places.get(overflow.step, 0))
+            if run is not None and run not in grown:
                 grown[run] = self._better(planner, run, overflow)
-        if fresh <= self.overfull and not grown:
+        if not progress and not grown:
             raise self._refusal(places.get(found[0].step, 0), found[0])
-        self.overfull |= fresh
         self.runs = self._rebuilt([grown.get(run, run) for run in self.runs])
 
     def more_rows(self, op: int | None) -> bool:
@@ -99,19 +108,12 @@ class RunChooser:
                 return True
         return False
 
-    def _reachable(self, place: int, overflow: Overflow) -> int:
-        """The cell of an overfull operator."""
-        cell = self.cell_of[place]
-        if not self._runs_by_parts(cell):
-            raise self._refusal(place, overflow)
-        return cell
-
     def _rebuilt(self, known: Sequence[Run]) -> tuple[Run, ...]:
         """Runs of all overfull operators; runs that overlap become one."""
-        proposed = [*known]
+        proposed = [self._aligned(run) for run in known]
         for region in self._regions():
             first, last = self._places(region)
-            if not any(run.first <= first and last <= run.last for run in known):
+            if not any(run.first <= first and last <= run.last for run in proposed):
                 proposed.append(Run(*self._places(self._widened(*region)), columns=2))
         proposed.sort(key=lambda run: (run.first, run.last))
         merged: list[Run] = []
@@ -120,7 +122,20 @@ class RunChooser:
                 merged.append(_union(merged.pop(), run))
             else:
                 merged.append(run)
-        return tuple(merged)
+        return tuple(map(self._with_whole_items, merged))
+
+    def _with_whole_items(self, run: Run) -> Run:
+        """More parts of the rows, until each begins where the outfeed can."""
+        height, _, _ = self.planner.map_shape(self._result(self.cell_of[run.last]))
+        for rows in range(run.rows, height + 1):
+            if self._sendable(replace(run, rows=rows)):
+                return replace(run, rows=rows)
+        return replace(run, rows=1)
+
+    def _aligned(self, run: Run) -> Run:
+        """The run with whole cells at its ends."""
+        first, last = self._places((self.cell_of[run.first], self.cell_of[run.last]))
+        return replace(run, first=first, last=last)
 
     def _places(self, between: tuple[int, int]) -> tuple[int, int]:
         """Places of the first and last operators of cells."""
@@ -129,7 +144,7 @@ class RunChooser:
     def _regions(self) -> list[tuple[int, int]]:
         """Overfull cells that follow each other in a chain, as (first, last)."""
         regions: list[tuple[int, int]] = []
-        for cell in sorted(self.overfull):
+        for cell in sorted({self.cell_of[place] for place in self.overfull}):
             if regions and regions[-1][1] == cell - 1 and self._linked(cell):
                 regions[-1] = (regions[-1][0], cell)
             else:
@@ -165,6 +180,8 @@ class RunChooser:
         step = planner.steps[overflow.step]
         if overflow.scattered:
             return self._grown(run, overflow)
+        if isinstance(step, CollectStep):
+            self._join_behind(run)
         first, last = self.cell_of[run.first], self.cell_of[run.last]
         if isinstance(step, CollectStep) and self._linked(last + 1):
             return replace(run, last=self._places(self._widened(first, last + 1))[1])
@@ -172,6 +189,17 @@ class RunChooser:
         if isinstance(step, PassInputStep) and chip and self._linked(first):
             return replace(run, first=self._places(self._widened(first - 1, last))[0])
         return self._grown(run, overflow)
+
+    def _join_behind(self, run: Run) -> None:
+        """Make a cell of a residual block that follows a run."""
+        following = run.last + 1
+        if self._linked(self.cell_of[run.last] + 1):
+            return
+        for place in range(following + 1, min(following + LONGEST, len(self.operators))):
+            if residual_start(self.planner, place) == following:
+                self.joins.add(place)
+                self._arrange()
+                return
 
     def _grown(self, run: Run, overflow: Overflow) -> Run:
         """One part more, of the columns and of the rows in turn, as long as there are any."""

@@ -17,7 +17,7 @@ from .builder import PlanBuilder
 from .map_layout import MapLayout, map_axis
 from .plan import TILES, Step
 from .refusal import Refusal
-from .tiling import MapNeed, split
+from .tiling import Interval, MapNeed, split
 
 MAP_RANK = 4
 
@@ -70,11 +70,11 @@ class Operand:
     pixel: bool = False
 
 
-def patch(layout: MapLayout, tile: int) -> Patch:
-    """The own pixels of one tile."""
+def patch(layout: MapLayout, tile: int, corner: tuple[int, int]) -> Patch:
+    """The pixels of one tile from a row and column of the picture on."""
     row = layout.row_words(tile)
     return Patch(
-        layout.offset(tile, *layout.own_corner(tile)),
+        layout.offset(tile, *corner),
         layout.pixel_words,
         row,
         row * layout.held_rows(tile),
@@ -82,16 +82,18 @@ def patch(layout: MapLayout, tile: int) -> Patch:
 
 
 def patch_classes(sources: Sequence[MapLayout], target: MapLayout) -> tuple[PatchClass, ...]:
-    """Tiles that own pixels, by equal geometry, in the order of their lowest tiles."""
+    """Tiles that own pixels of the target, which the sources hold, too, by equal geometry, in the
+    order of their lowest tiles."""
     masks: dict[PatchClass, int] = {}
     for tile in range(TILES):
         height, width = target.own_size(tile)
         if height and width:
+            corner = target.own_corner(tile)
             key = PatchClass(
                 height,
                 width,
-                tuple(patch(source, tile) for source in sources),
-                patch(target, tile),
+                tuple(patch(source, tile, corner) for source in sources),
+                patch(target, tile, corner),
                 tiles=0,
             )
             masks[key] = masks.get(key, 0) | 1 << tile
@@ -125,12 +127,6 @@ def is_compact(layout: MapLayout) -> bool:
     return not layout.has_halo and layout.pixel_words == layout.channel_words
 
 
-def compact_layout(layout: MapLayout) -> MapLayout:
-    """The same tensor without halo and neighbours."""
-    rows, columns = (map_axis(axis.low, axis.high, ()) for axis in (layout.rows, layout.columns))
-    return MapLayout(rows, columns, layout.channel_words, layout.channel_words)
-
-
 def compact_operands(planner: PlanBuilder, op: Operator) -> list[Operand]:
     """All map inputs of the operator, copied where they are not compact."""
     tensors = dict.fromkeys(planner.dataflow.activations(op))
@@ -141,9 +137,15 @@ def compact_operands(planner: PlanBuilder, op: Operator) -> list[Operand]:
 def compact_operand(planner: PlanBuilder, op: Operator, tensor: int) -> Operand:
     """A map (a source), copied if it is not compact; `settled` says where it is."""
     layout = planner.map_layout(op, tensor)
-    if is_compact(layout):
+    rows, columns = planner.extent(planner.dataflow.source(op.outputs[0]))
+    part = (rows, columns) != _extent(layout)
+    if is_compact(layout) and not part:
         return Operand(tensor, layout, "", planner.birth(tensor))
-    return _copy(planner, op, tensor, layout)
+    if part and not planner.is_exchanged(tensor):
+        raise Refusal(op.index, f"{op.name} reads a part of a map that tiles have not exchanged")
+    words, made = layout.channel_words, planner.now
+    compact = MapLayout(map_axis(*rows, ()), map_axis(*columns, ()), words, words)
+    return Operand(tensor, compact, copy_map(planner, op, tensor, compact), made, copied=True)
 
 
 def settled(planner: PlanBuilder, operand: Operand) -> Operand:
@@ -153,14 +155,9 @@ def settled(planner: PlanBuilder, operand: Operand) -> Operand:
     return replace(operand, buffer=planner.consume(operand.tensor))
 
 
-def _copy(planner: PlanBuilder, op: Operator, tensor: int, layout: MapLayout) -> Operand:
-    compact, made = compact_layout(layout), planner.now
-    return Operand(tensor, compact, copy_map(planner, op, tensor, compact), made, copied=True)
-
-
 def copy_map(planner: PlanBuilder, op: Operator, tensor: int, target: MapLayout) -> str:
-    """Add the step that copies the own pixels of a tensor (a source) into a new buffer with
-    another layout; the buffer."""
+    """Add the step that copies what the tiles own of a layout out of a tensor (a source) that they
+    hold, into a new buffer with that layout; the buffer."""
     layout = planner.map_layout(op, tensor)
     buffer = planner.scratch(f"{op.index} copy of {tensor}", target.words, rank=0)
     planner.add(
@@ -192,11 +189,20 @@ def same_maps(planner: PlanBuilder, op: Operator) -> None:
 
 
 def is_same_map(planner: PlanBuilder, op: Operator, layout: MapLayout, channels: int) -> bool:
-    """Whether an operand has the rows and columns that the current plan makes of the output, and
-    its channels."""
+    """Whether an operand has the rows and columns that the current plan makes of the output (a
+    part of a map: at least these), and its channels."""
     output = planner.dataflow.source(op.outputs[0])
-    extent = (layout.rows.low, layout.rows.high), (layout.columns.low, layout.columns.high)
-    return extent == planner.extent(output) and channels == planner.map_shape(output)[2]
+    if channels != planner.map_shape(output)[2]:
+        return False
+    pairs = list(zip(_extent(layout), planner.extent(output), strict=True))
+    if planner.is_whole:
+        return all(held == wanted for held, wanted in pairs)
+    return all(held[0] <= wanted[0] and wanted[1] <= held[1] for held, wanted in pairs)
+
+
+def _extent(layout: MapLayout) -> tuple[Interval, Interval]:
+    """The rows and columns that all tiles together hold."""
+    return (layout.rows.low, layout.rows.high), (layout.columns.low, layout.columns.high)
 
 
 def own_part(planner: PlanBuilder, op: Operator, _tensor: int) -> MapNeed | None:

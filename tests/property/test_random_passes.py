@@ -28,10 +28,15 @@ def networks(draw: st.DrawFn) -> ModelBuilder:
     for _ in range(draw(st.integers(1, 5))):
         stride = draw(st.sampled_from([1, 1, 2]))
         kernel = draw(st.sampled_from([1, 3, 3, 5]))
-        pool = draw(st.sampled_from(["", "", "", "max", "average", "gate", "function"]))
+        pool = draw(st.sampled_from(["", "", "", "max", "average", "gate", "function", "residual"]))
         if pool == "gate":
             value = model.last
             model = model.mul(value, model.logistic(source=value).last)
+        elif pool == "residual":
+            value = model.last
+            kernel = draw(st.sampled_from([1, 3, 5]))
+            model = model.conv2d(8, kernel).conv2d(value.shape[3], 1)
+            model = model.add(model.last, value)
         elif pool == "function":
             model = draw(st.sampled_from([model.relu, model.tanh, model.quantize]))()
         elif pool:
