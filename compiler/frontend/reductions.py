@@ -1,4 +1,4 @@
-"""MEAN, SUM and REDUCE_MAX over rows and columns: which, and what the result looks like.
+"""MEAN, SUM, REDUCE_MAX and REDUCE_MIN over rows and columns: which, and what the result is like.
 
 Reads the Graph level. Facts: docs/format/pooling.md, "Reductions".
 """
@@ -10,7 +10,7 @@ from math import prod
 from .graph import Graph, Operator
 from .movement import picture
 
-REDUCTIONS = frozenset({"MEAN", "REDUCE_MAX", "SUM"})
+REDUCTIONS = frozenset({"MEAN", "REDUCE_MAX", "REDUCE_MIN", "SUM"})
 _PICTURE = 3
 
 

@@ -101,6 +101,13 @@ def lowering_exists(graph: Graph, op: Operator, _context: Context) -> Violation 
 
 
 @constraint()
+def inverse_root(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """Not lowered: the chip's table of the inverse root is known for arguments of 1 and more, with
+    results of 16 bits."""
+    return Violation("arguments of any size", "1 and more", result(graph, op).name)
+
+
+@constraint()
 def several_pixels(graph: Graph, op: Operator, _context: Context) -> Violation | None:
     """The operator is lowered on maps of more than one pixel."""
     source = _source(graph, op)
@@ -174,6 +181,13 @@ _SUM = Lowering(
     (picture_from_host,),
 )
 _EXTREME = Lowering(Evidence.EMULATOR, "", (*_OPERANDS, one_unit), (picture_from_host,))
+_REDUCED_EXTREME = Lowering(
+    Evidence.EMULATOR,
+    "",
+    (several_pixels, rows_or_columns, same_real_values),
+    (picture_from_host,),
+)
+_ROOT = Lowering(Evidence.REFUSED, "", (inverse_root,))
 _CLAMP = Lowering(Evidence.EMULATOR, "", (maps_of_one_picture,), (picture_from_host,))
 _MOVE = Lowering(Evidence.EMULATOR, "", (whole_words, same_units), (picture_from_host,))
 _CONVOLUTION = (vector_in_blocks,)
@@ -211,6 +225,7 @@ LOWERINGS: dict[str, Lowering] = {
         (vector_in_blocks,),
         (host_vector,),
     ),
+    "L2_NORMALIZATION": _ROOT,
     "LOGISTIC": Lowering(
         Evidence.VENDOR_BYTES,
         "yamnet_spectra_in, movenet_single_pose_lightning_ptq",
@@ -246,12 +261,8 @@ LOWERINGS: dict[str, Lowering] = {
         (requantised_on_a_map,),
         (picture_from_host,),
     ),
-    "REDUCE_MAX": Lowering(
-        Evidence.EMULATOR,
-        "",
-        (several_pixels, rows_or_columns, same_real_values),
-        (picture_from_host,),
-    ),
+    "REDUCE_MAX": _REDUCED_EXTREME,
+    "REDUCE_MIN": _REDUCED_EXTREME,
     "RELU": _CLAMP,
     "RELU6": _CLAMP,
     "RELU_N1_TO_1": _CLAMP,
@@ -268,6 +279,7 @@ LOWERINGS: dict[str, Lowering] = {
         (maps_of_one_picture, doubled_or_same),
         (picture_from_host,),
     ),
+    "RSQRT": _ROOT,
     "SLICE": _MOVE,
     "SOFTMAX": Lowering(
         Evidence.VENDOR_BYTES,

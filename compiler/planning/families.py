@@ -20,6 +20,7 @@ from .map_output import MAP_OUTPUT
 from .multiply import PRODUCT
 from .pointwise import POINTWISE
 from .pooling import GLOBAL_POOL, LOCAL_POOL
+from .reduced_minimum import REDUCED_MINIMUM
 from .reshape import RESHAPE
 from .resize import RESIZE
 from .sequence import SEQUENCE_RENAME, SEQUENCE_STEP
@@ -37,6 +38,7 @@ FAMILIES: tuple[Family, ...] = (
     TRANSPOSED_CONVOLUTION,
     GLOBAL_POOL,
     LOCAL_POOL,
+    REDUCED_MINIMUM,
     WINDOW_POOL,
     GATHERED_POOL,
     SOFTMAX,

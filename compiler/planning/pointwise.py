@@ -238,6 +238,29 @@ def add_function(
 ) -> None:
     """The step that computes a function of every value of an operand with zero point `zero`, for
     `op`."""
+    add_function_of(
+        planner,
+        op,
+        (operand.buffer, target.buffer),
+        patch_classes([operand.layout], target.layout),
+        channel_words=target.layout.channel_words,
+        function=function,
+        zero=zero,
+    )
+
+
+def add_function_of(
+    planner: PlanBuilder,
+    op: Operator,
+    buffers: tuple[str, str],
+    classes: tuple[PatchClass, ...],
+    *,
+    channel_words: int,
+    function: Function,
+    zero: int,
+) -> None:
+    """As `add_function`, of pixels of `channel_words` words in the first of two buffers, to the
+    second."""
     weighted = function.weight != 1
     lines = WEIGHT_LINES if weighted else BIAS_LINES if function.bias else 0
     line = planner.block_line(lines, top_line(planner, op)) if lines else WIDE_LINES
@@ -247,10 +270,10 @@ def add_function(
             ops=(op.index,),
             lowest_line=line,
             small=lines,
-            input=planner.keep(operand.buffer),
-            output=target.buffer,
-            channel_words=target.layout.channel_words,
-            classes=patch_classes([operand.layout], target.layout),
+            input=planner.keep(buffers[0]),
+            output=planner.keep(buffers[1]),
+            channel_words=channel_words,
+            classes=classes,
             weight=function.weight,
             input_zero=0 if weighted else zero,
             initial=function.initial,

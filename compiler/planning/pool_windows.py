@@ -22,8 +22,9 @@ MOST_LINES = 1800
 
 
 def takes_maximum(op: Operator) -> bool:
-    """Whether the result is the largest value of a window, not a sum."""
-    return op.name in ("MAX_POOL_2D", "REDUCE_MAX")
+    """Whether the result is the largest value of a window (a REDUCE_MIN's of a negated one), not
+    a sum."""
+    return op.name in ("MAX_POOL_2D", "REDUCE_MAX", "REDUCE_MIN")
 
 
 def pool_window(planner: PlanBuilder, op: Operator) -> ConvolutionWindow:

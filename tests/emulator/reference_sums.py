@@ -267,6 +267,11 @@ def largest(ref: Tensors, op: Operator) -> Array:
     return ref.value(op.inputs[0]).max(_axes(ref, op))
 
 
+def smallest(ref: Tensors, op: Operator) -> Array:
+    """REDUCE_MIN."""
+    return ref.value(op.inputs[0]).min(_axes(ref, op))
+
+
 def _axes(ref: Tensors, op: Operator) -> tuple[int, ...]:
     return tuple({axis % ref.value(op.inputs[0]).ndim for axis in integers(ref, op.inputs[1])})
 

@@ -15,7 +15,7 @@ from .test_moves_emulation import check_moves, other, picture
 
 
 @pytest.mark.parametrize("kind", ["int8", "uint8"])
-@pytest.mark.parametrize("name", ["MEAN", "SUM", "REDUCE_MAX"])
+@pytest.mark.parametrize("name", ["MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"])
 @pytest.mark.parametrize(
     ("shape", "axes"), [((1, 7, 20), (1,)), ((1, 6, 1, 20), (-2,)), ((1, 20), (1, 2))]
 )
@@ -104,3 +104,15 @@ def test_channels(name, channels, kind):
     output = builder._spread_scale(source.spread * (channels**0.5 if name == "SUM" else 0.3))
     builder.op(name, [source, axes], (1, 9, 6, 1), output=output, options={"keep_dims": True})
     assert len(steps_of(check(builder.conv2d(8, 3)), ConvolutionStep)) >= 2
+
+
+@pytest.mark.parametrize("channels", [3, 70, 1284])
+def test_smallest_of_a_map_that_others_read(channels):
+    builder = picture(9, 7, channels)
+    trunk = builder.last
+    other(builder, "REDUCE_MIN", (1, channels), {}, (1, 2))
+    low = builder.relu().fully_connected(5).last
+    rows = builder.conv2d(8, 3, source=trunk).last
+    builder._set(trunk)
+    columns = other(builder, "REDUCE_MIN", (1, 1, 7, channels), {"keep_dims": True}, (1,)).last
+    check(builder.output(low, rows, columns))
