@@ -1,9 +1,10 @@
 """Public networks with random weights: what is mapped, what differs, how long it takes.
 
-    python3 -m benchmarks.networks [--small] [--only SUBSTRING] [--write-docs]
+    python3 -m benchmarks.networks [--small] [--only SUBSTRING ...] [--write-docs]
 
-Prints the table of docs/networks.md (markdown), a row as soon as it is known; all of them take
-half an hour. `--small`: the small versions that the tests run. `--write-docs`: writes the page.
+Prints the table of docs/networks.md (markdown), a row as soon as it is known; all of them take an
+hour. `--small`: the small versions that the tests run. `--write-docs`: writes the rows that were
+measured to the page, and keeps the others.
 """
 
 from __future__ import annotations
@@ -56,24 +57,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; the exit status is 1 where a value differs from the reference."""
     parser = argparse.ArgumentParser(prog="networks", description="Public networks, measured.")
     parser.add_argument("--small", action="store_true", help="the tests' small versions")
-    parser.add_argument("--only", default="", metavar="SUBSTRING")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="SUBSTRING")
     parser.add_argument("--write-docs", action="store_true", help="write docs/networks.md")
     options = parser.parse_args(arguments)
-    if options.write_docs and (options.only or options.small):
-        parser.error("--write-docs needs all networks in full")
+    if options.write_docs and options.small:
+        parser.error("--write-docs needs networks in full")
     print(HEAD, end="")
-    rows, reasons, exact = "", "", True
+    exact = True
     for network in NETWORKS:
-        if options.only in network.name:
+        if any(part in network.name for part in options.only):
             result = compiled(network.build(full=not options.small))
             row, equal = measured(network, result, full=not options.small)
-            print(row, end="", flush=True)
-            rows, exact = rows + row, exact and equal
-            reasons += "".join(on_cpu(network, result))
-    print(f"\n{reasons}", end="")
-    if options.write_docs:
-        PAGE.write_text(f"{INTRODUCTION}{HEAD}{rows}\n{_CPU}{reasons}", encoding="utf-8")
+            reasons = "".join(on_cpu(network, result))
+            print(row + reasons, end="", flush=True)
+            exact = exact and equal
+            if options.write_docs:
+                PAGE.write_text(page(network.name, row, reasons), encoding="utf-8")
     return int(not exact)
+
+
+def page(name: str, row: str, reasons: str) -> str:
+    """The page with a network's row and reasons in place of those it has."""
+    old = PAGE.read_text(encoding="utf-8").splitlines(keepends=True) if PAGE.is_file() else []
+    rows = {network.name: "" for network in NETWORKS}
+    texts = dict(rows)
+    for line in old:
+        known = line.removeprefix("|").removeprefix("-").strip().split(" ")[0].rstrip(",")
+        if known in rows and line.startswith("|"):
+            rows[known] = line
+        elif known in rows and line.startswith("-"):
+            texts[known] += line
+    rows[name], texts[name] = row, reasons
+    return f"{INTRODUCTION}{HEAD}{''.join(rows.values())}\n{_CPU}{''.join(texts.values())}"
 
 
 _CPU = """\

@@ -42,7 +42,8 @@ _HEAD = """\
 
 An operator runs on the Edge TPU if it keeps every constraint of this page. The texts are those
 the compiler itself checks and prints. How the operators that pass become one subgraph is told in
-[format/mapping.md](format/mapping.md).
+[format/mapping.md](format/mapping.md); [networks.md](networks.md) has counts of public
+networks.
 
 """
 _TABLE_TEXT = """\

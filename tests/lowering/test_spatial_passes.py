@@ -80,6 +80,15 @@ def projected() -> ModelBuilder:
     return block(model, 32, stride=2).conv2d(8, 1)
 
 
+def shared() -> ModelBuilder:
+    """The input of the passes is read by another layer, too."""
+    model = picture(17, 19, 4).conv2d(8, 1)
+    trunk = model.last
+    side = model.conv2d(8, 3, source=trunk).last
+    model = model.conv2d(48, 1, source=trunk).depthwise_conv2d(3).conv2d(8, 1)
+    return model.add(side, model.last)
+
+
 MODELS = {
     "one layer": (picture(33, 35, 3).conv2d(8, 3), 320),
     "odd rows": (picture(33, 35, 3).conv2d(8, 3, stride=2).conv2d(16, 1).conv2d(8, 3), 336),
@@ -88,6 +97,7 @@ MODELS = {
     "on chip": (on_chip(), 560),
     "large result": (picture(40, 40, 4).conv2d(16, 3), 500),
     "large kernel": (picture(36, 30, 1).conv2d(4, 9), 260),
+    "shared input": (shared(), 700),
     "pools": (pooled(), 500),
     "pools uint8": (pooled("uint8"), 700),
     "gated": (gated(), 620),

@@ -52,7 +52,7 @@ _EFFICIENTNET_L = partial(efficientnet_edgetpu, depth=1.4)
 
 CLASSIFIERS = (
     Network("inception_v1", inception_v1, (64, 0.25), (224, 1.0), published=3.4),
-    Network("inception_v2", inception_v2, (64, 0.25), (224, 1.0), frozenset({"DEPTHWISE_CONV_2D"})),
+    Network("inception_v2", inception_v2, (64, 0.25), (224, 1.0)),
     Network("inception_v3", inception_v3, (107, 0.125), (299, 1.0)),
     Network("inception_v4", inception_v4, (107, 0.125), (299, 1.0), published=85),
     Network("resnet_50_slim", resnet_50_slim, (64, 0.125), (224, 1.0)),
@@ -97,14 +97,7 @@ OTHERS = (
         frozenset({"RESIZE_BILINEAR", "ARG_MAX"}),
         52,
     ),
-    Network(
-        "unet_mobilenet_v2",
-        unet_mobilenet_v2,
-        (64, 0.25),
-        (128, 1.0),
-        frozenset({"TRANSPOSE_CONV"}),
-        3.3,
-    ),
+    Network("unet_mobilenet_v2", unet_mobilenet_v2, (64, 0.25), (128, 1.0), published=3.3),
     Network(
         "unet_mobilenet_v2_resize", partial(unet_mobilenet_v2, resize=True), (64, 0.25), (128, 1.0)
     ),
