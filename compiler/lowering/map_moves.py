@@ -33,7 +33,7 @@ def lower_map_move(lowering: Lowering, step: MapMoveStep) -> None:
         ring_run(
             lowering,
             message.sender,
-            1 << message.reader,
+            message.readers,
             source=_run(lowering, message.source, message.read),
             destination=_run(lowering, message.target, message.written),
             lines=lines,

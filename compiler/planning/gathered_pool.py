@@ -9,6 +9,7 @@ docs/format/pooling.md, "Whole maps in rounds".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..frontend.graph import Operator
 from ..frontend.reductions import REDUCTIONS, reduced_picture
@@ -20,12 +21,14 @@ from .map_moves import MapMessage, Walk, add_move, boxes
 from .pool_windows import covers_map, plane_block, pool_scaling, pool_window, takes_maximum
 from .pooling import PLANE_PIXELS, row_planes
 from .refusal import Refusal
-from .tiling import length
+from .tiling import length, tiles_of
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout
 from .window_pool import PoolPart, PoolSource, WindowPoolStep
 
 MOST_WORDS = 20000
 """Words of the pixels that a tile collects at a time."""
+MOST_TOGETHER = 28000
+"""Words of a map that goes to every tile as a whole; the counters hold 32767."""
 
 
 def is_gathered_pool(planner: PlanBuilder, op: Operator) -> bool:
@@ -40,6 +43,10 @@ def plan_gathered_pool(planner: PlanBuilder, op: Operator) -> None:
     """Round r: words r * share .. of every tile's block of the result."""
     layout = planner.map_layout(op, op.inputs[0])
     blocks = Blocks.spread(layout.channel_words)
+    pixels = layout.height * layout.width + PLANE_PIXELS
+    if pixels * layout.channel_words <= MOST_TOGETHER:
+        _plan_whole(planner, op, layout, blocks)
+        return
     share = _share(op, layout, min(BLOCK_WORDS, blocks.words))
     tensor = planner.dataflow.source(op.outputs[0])
     output = planner.produce(tensor, blocks.size(0))
@@ -66,6 +73,28 @@ def plan_gathered_pool(planner: PlanBuilder, op: Operator) -> None:
         for count in dict.fromkeys(counts.values()):
             mask = sum(1 << tile for tile, words in counts.items() if words == count)
             _add_pool(planner, op, layout, (collected, output), (first, count, share, mask))
+
+
+def _plan_whole(planner: PlanBuilder, op: Operator, layout: MapLayout, blocks: Blocks) -> None:
+    """All of the map to every tile that has a block of the result."""
+    words = layout.channel_words
+    tensor = planner.dataflow.source(op.outputs[0])
+    output = planner.produce(tensor, blocks.size(0))
+    planner.record(tensor, VectorLayout(blocks, output))
+    room = (layout.height * layout.width + PLANE_PIXELS - 1) * words
+    collected = planner.scratch(f"{op.index} pixels", room)
+    buffers = planner.consume(op.inputs[0]), collected
+    messages = _messages(layout, buffers, 0, (0, words, words))
+    add_move(planner, op, tuple(replace(message, all=blocks.mask) for message in messages))
+    row = layout.width * words
+    for mask, count in blocks.groups():
+        sources = tuple(
+            PoolSource(layout.height, layout.width, blocks.block * tile, row, 1 << tile)
+            for tile in tiles_of(mask)
+        )
+        _add_pool(
+            planner, op, layout, (collected, output), (0, count, words, mask), sources=sources
+        )
 
 
 def _share(op: Operator, layout: MapLayout, most: int) -> int:
@@ -104,12 +133,16 @@ def _add_pool(
     layout: MapLayout,
     buffers: tuple[str, str],
     words: tuple[int, int, int, int],
+    *,
+    sources: tuple[PoolSource, ...] = (),
 ) -> None:
-    """words: offset in the result, count, from a pixel to the next, and on which tiles."""
+    """words: offset in the result, count, from a pixel to the next, and on which tiles; sources:
+    where these find the pixels, by default at the start of the buffer."""
     first, count, pitch, tiles = words
     height, width = layout.height, layout.width
     collected, output = map(planner.keep, buffers)
-    line = plane_block(planner, op, row_planes(width) * height)
+    lines = row_planes(width) * height * -(-count // BLOCK_WORDS)
+    line = plane_block(planner, op, lines)
     ones = "" if takes_maximum(op) else planner.scratch(f"{op.index} one {first} {count}", 1)
     scaling = pool_scaling(planner, op, height * width)
     planner.add(
@@ -125,7 +158,7 @@ def _add_pool(
             channel_words=count,
             input_pitch=pitch,
             output_pitch=count,
-            sources=(PoolSource(height, width, 0, width * pitch, tiles),),
+            sources=sources or (PoolSource(height, width, 0, width * pitch, tiles),),
             parts=(
                 PoolPart(
                     1, 1, (height, width), (0, 0), height, width, first, count, scaling, tiles

@@ -46,7 +46,8 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class MapMessage:
-    """Words of tile `sender`, in buffer `source`, to buffer `target` of tile `reader`."""
+    """Words of tile `sender`, in buffer `source`, to buffer `target` of tile `reader`; `all`: mask
+    of the tiles that take them, if there are several, of which `reader` is the lowest."""
 
     sender: int
     reader: int
@@ -54,6 +55,12 @@ class MapMessage:
     target: str
     read: Walk
     written: Walk
+    all: int = 0
+
+    @property
+    def readers(self) -> int:
+        """Mask of the tiles that take the words."""
+        return self.all or 1 << self.reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compiler.emulator import CompiledModel, Device, random_inputs
 from compiler.planning.convolution import ConvolutionStep
 from compiler.planning.map_moves import MapMoveStep
 from compiler.planning.pooling import GlobalPoolStep
 from compiler.planning.window_pool import WindowPoolStep
+from tests.emulator.compiled import compile_bytes
 
 from .test_movement_emulation import check, steps_of
 from .test_moves_emulation import check_moves, other, picture
@@ -30,6 +32,17 @@ def test_means_in_rounds(size, channels):
     plan = check(builder)
     assert steps_of(plan, MapMoveStep)
     assert steps_of(plan, WindowPoolStep)
+
+
+@pytest.mark.parametrize(("channels", "blocks"), [(1028, 9), (1280, 10), (2048, 16)])
+def test_small_maps_go_to_every_tile(channels, blocks):
+    builder = picture(6, 7, channels).mean()
+    (step,) = steps_of(check(builder), MapMoveStep)
+    assert {message.readers for message in step.messages} == {(1 << blocks) - 1}
+    assert len(step.messages) == 16
+    model = CompiledModel(compile_bytes(builder.build()))
+    for run in model.run(random_inputs(model, 1), Device("concurrent")).runs:
+        assert [str(hazard) for hazard in run.hazards] == []
 
 
 def test_a_pool_over_a_map_with_a_halo():

@@ -88,8 +88,15 @@ def test_a_haloed_result_has_its_places():
     assert pool.places[0].offset == (4 + 1) * 2
 
 
-def test_more_channels_than_lanes_are_pooled_in_rounds():
+def test_more_channels_than_lanes_are_pooled_together():
     plan = planned(picture(4, 1284).average_pool_2d(4))
+    pools = [step for step in plan.steps if isinstance(step, WindowPoolStep)]
+    assert [(pool.tiles, pool.channel_words) for pool in pools] == [(0x3FF, 32), (0x400, 1)]
+    assert [source.offset for source in pools[0].sources] == list(range(0, 320, 32))
+
+
+def test_many_pixels_of_many_channels_are_pooled_in_rounds():
+    plan = planned(picture(12, 1284).average_pool_2d(12))
     pools = [step for step in plan.steps if isinstance(step, WindowPoolStep)]
     # Blocks of 32 words: ten tiles with 16 words each, and one with the last; then the others.
     assert [(pool.tiles, pool.channel_words) for pool in pools] == [
