@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..fast_dataclass import dataclass
-from ..planning.convolution import LANES, ConvolutionStep, TileClass
+from ..planning.convolution import LANES, ConvolutionStep, HaloStep, TileClass
 from .halo import lower_halo
 from .layer_parameters import LayerParameters
 from .lower import Lowering
@@ -26,6 +26,11 @@ from .sync import SyncState
 WORD_BYTES = 4
 LINE_UNITS = 4
 """64-byte units of a wide line, in which tensor ops count."""
+
+
+def lower_early_halo(lowering: Lowering, step: HaloStep) -> None:
+    """The halo alone."""
+    lower_halo(lowering, step.input, step.input_buffer, step.exchange, step.input_zero)
 
 
 def lower_convolution(lowering: Lowering, step: ConvolutionStep) -> None:

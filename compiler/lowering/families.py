@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..planning.convolution import ConvolutionStep
+from ..planning.convolution import ConvolutionStep, HaloStep
 from ..planning.elementwise import SumStep
 from ..planning.flatten import FlattenSpreadStep
 from ..planning.fully_connected import FullyConnectedStep, GatherStep
@@ -27,7 +27,7 @@ from ..planning.vector_concatenation import JoinedStep
 from ..planning.vector_copy import VectorCopyStep, VectorMoveStep
 from ..planning.vectors import VectorInputStep, VectorOutputStep
 from ..planning.window_pool import WindowPoolStep
-from .convolution import lower_convolution
+from .convolution import lower_convolution, lower_early_halo
 from .elementwise import lower_interior_copy, lower_sum
 from .flatten import lower_flatten_gather, lower_flatten_spread
 from .fully_connected import lower_fully_connected
@@ -53,6 +53,7 @@ from .window_pool import lower_window_pool
 LOWERINGS: Mapping[type[Step], StepLowering] = {
     ImageInputStep: lower_image_input,
     ConvolutionStep: lower_convolution,
+    HaloStep: lower_early_halo,
     InteriorCopyStep: lower_interior_copy,
     SumStep: lower_sum,
     PointwiseStep: lower_pointwise,
@@ -85,6 +86,7 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
 
 EXCHANGING: tuple[type[Step], ...] = (
     ConvolutionStep,
+    HaloStep,
     ResizeStep,
     WindowPoolStep,
     FlattenGatherStep,

@@ -16,6 +16,7 @@ from .builder import RING_AND_FEED, TAG_INPUT
 from .constant_lines import fence_identity
 from .lower import Lowering
 from .program import (
+    ALL_TILES,
     Direction,
     Flag,
     Infeed,
@@ -66,9 +67,10 @@ def lower_image_input(lowering: Lowering, step: ImageInputStep) -> None:
         lowering.program.restart_feed()
     _add_copies(lowering, step, last=False)
     _start_feed(lowering, step)
-    if max(step.groups(interior.rows) for interior in step.interiors) > 2:
-        lowering.add(TileFence(flags=1 << Flag.WIDE_TO_NARROW))
-    _scatter(lowering, step)
+    turning = _turning_tiles(step)
+    if turning:
+        lowering.add(TileFence(tiles=turning, flags=1 << Flag.WIDE_TO_NARROW))
+    _scatter(lowering, step, turning)
     lowering.program.idle()
     _add_copies(lowering, step, last=True)
     lowering.reset()
@@ -296,11 +298,19 @@ def _turns(first: int, items: int, *, always: bool = False) -> Nest:
     return Nest(first % (2 * FEED_ITEMS), levels, 1, 1, FEED_ITEMS, tail)
 
 
-def _scatter(lowering: Lowering, step: ImageInputStep) -> None:
-    """Column by column out of the FIFO, then row by row into it, consumers first."""
+def _turning_tiles(step: ImageInputStep) -> int:
+    """Tiles that use a slot again; all tiles if none makes do with its two slots."""
+    turning = sum(i.tiles for i in step.interiors if step.groups(i.rows) > 2)
+    rest = any(step.groups(interior.rows) <= 2 for interior in step.interiors)
+    return turning if rest or not turning else ALL_TILES
+
+
+def _scatter(lowering: Lowering, step: ImageInputStep, turning: int) -> None:
+    """Column by column out of the FIFO, then row by row into it, consumers first; of these, those
+    of tiles that use a slot again (`turning`) come last."""
     chunk, level = step.chunk_lines, _chunk_level(step)
     staging = lowering.address(step.staging_buffer)
-    for scatter in step.scatters:
+    for scatter in sorted(step.scatters, key=lambda scatter: bool(scatter.tiles & turning)):
         lowering.add(_keep_columns(step, scatter, staging))
     for feed in step.feeds:
         room = LINE_WORDS * chunk

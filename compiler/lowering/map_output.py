@@ -45,7 +45,9 @@ def _pack(lowering: Lowering, step: MapOutputStep, rectangle: OutputRectangle) -
     layout = step.input
     pixel = ((layout.channel_words, 1),) if layout.channel_words > 1 else ()
     rows = ((rectangle.rows, rectangle.row_words),) if rectangle.rows > 1 else ()
-    loops = (*pixel, (rectangle.columns, layout.pixel_words), *rows)
+    wide = rectangle.columns > 1 or not (pixel or rows)
+    columns = ((rectangle.columns, layout.pixel_words),) if wide else ()
+    loops = (*pixel, *columns, *rows)
     lines = lines_of(step, rectangle)
     written = lowering.sync.count(Flag.RING_WRITE, rectangle.tiles)
     level = 0 if lines > 1 else 1

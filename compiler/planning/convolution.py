@@ -130,6 +130,16 @@ class ConvolutionStep(Step):
         return -(-self.output_channels // LANES)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaloStep(Step):
+    """The halo of a layer's input, filled apart from it: an output leaves before the layer."""
+
+    input: MapLayout
+    input_buffer: str
+    exchange: tuple[HaloMove, ...]
+    input_zero: int
+
+
 @dataclass(frozen=True, slots=True)
 class LayerShape:
     """What one step computes: outputs by their tiles. size: rows and columns of all its outputs
@@ -262,6 +272,25 @@ def group_tiles(tiles: Iterable[TileClass]) -> tuple[TileClass, ...]:
             key = replace(tile, tiles=0)
             masks[key] = masks.get(key, 0) | tile.tiles
     return tuple(replace(key, tiles=mask) for key, mask in masks.items())
+
+
+def plan_early_halo(planner: PlanBuilder, tensor: int) -> None:
+    """Fill the halo of a map (a source) that leaves for the host before its first reader runs,
+    if a convolution has just made it and a convolution reads it next."""
+    reader = next(iter(planner.dataflow.readers(tensor)), None)
+    layout = planner.layouts[tensor]
+    apart = reader is not None and reader.name in CONVOLUTION.operators
+    if not apart or not isinstance(planner.steps[-1], ConvolutionStep):
+        return
+    if isinstance(layout, MapLayout) and planner.claim_exchange(tensor):
+        planner.add(
+            HaloStep(
+                input=layout,
+                input_buffer=planner.consume(tensor),
+                exchange=halo_moves(layout),
+                input_zero=zero_point(planner.graph.tensor(tensor)),
+            )
+        )
 
 
 def _exchange(planner: PlanBuilder, op: Operator, layout: MapLayout) -> tuple[HaloMove, ...]:

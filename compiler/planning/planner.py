@@ -8,6 +8,7 @@ right behind the operator that makes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 from ..fast_dataclass import dataclass
 from ..frontend.channel_layers import expand_channels
@@ -17,6 +18,7 @@ from ..frontend.joined_outputs import split_outputs
 from ..frontend.padded_groups import pad_groups
 from ..release import RELEASE_16, Release
 from .builder import PlanBuilder
+from .convolution import plan_early_halo
 from .dataflow import build_dataflow
 from .families import FAMILIES, INPUTS, OUTPUTS
 from .family import Border
@@ -229,15 +231,26 @@ def _plan_operator(planner: PlanBuilder, op: Operator) -> None:
 
 
 def _plan_outputs(planner: PlanBuilder, op: Operator) -> None:
-    """Outputs leave behind the last operator that needs them: the one that makes them, or their
-    last reader (behind its own). Spatial passes may have sent them in parts."""
+    """Outputs leave right behind the operator that makes them. Those whose readers on the chip all
+    make outputs leave behind the last of these; of several the one with most bytes comes first,
+    then the latest. Spatial passes may have sent them in parts."""
     flow = planner.dataflow
+    leaving = []
     for tensor in (*op.outputs, *dict.fromkeys(map(flow.source, flow.activations(op)))):
         readers = flow.readers(tensor)
-        last = readers[-1] if readers else flow.producer(tensor)
+        waits = all(any(map(flow.is_output, reader.outputs)) for reader in readers)
+        last = readers[-1] if readers and waits else flow.producer(tensor)
         leaves = last is not None and last.index == op.index
         if leaves and flow.is_output(tensor) and tensor not in planner.sent:
-            _plan_border(planner, OUTPUTS, tensor, "output")
+            leaving.append(tensor)
+    for tensor in sorted(leaving, key=lambda tensor: -_size(planner, tensor)):
+        if tensor in op.outputs and op.index not in planner.sliced:
+            plan_early_halo(planner, tensor)
+        _plan_border(planner, OUTPUTS, tensor, "output")
+
+
+def _size(planner: PlanBuilder, tensor: int) -> int:
+    return prod(planner.graph.tensor(tensor).shape)
 
 
 def _check_outputs(planner: PlanBuilder) -> None:
