@@ -12,13 +12,11 @@ from dataclasses import replace
 import pytest
 
 from compiler.beagle.assembler import assemble
-from compiler.beagle.chunks import cut_into_chunks
 from compiler.beagle.disassembler import disassemble
 from compiler.beagle.executable import ExecutableType
 from compiler.beagle.reader import compiled_ops, read_custom_options, read_package
-from compiler.driver import plan_model
+from compiler.driver import caching_program, execution_program, plan_model
 from compiler.frontend.tflite_reader import read_model_bytes
-from compiler.lowering.lower import lower
 from compiler.lowering.program import Instruction, MeshMove, TensorOp
 from compiler.options import CompileOptions
 from compiler.release import RELEASE_15
@@ -96,19 +94,23 @@ def without_numbers(op: Instruction) -> Instruction:
 
 
 @pytest.mark.parametrize("segment", SEGMENTS)
-def test_program_up_to_numbers(segment: str) -> None:
+def test_programs_up_to_numbers(segment: str) -> None:
     path = require_corpus() / FOLDER / NAME.format(segment)
     package = read_custom_options(compiled_ops(path.read_bytes(), path.name)[0].custom_options)
-    (theirs,) = (
-        executable
-        for executable in read_package(package.package).executables
-        if executable.type is not ExecutableType.PARAMETER_CACHING
-    )
+    theirs = {
+        executable.type: executable for executable in read_package(package.package).executables
+    }
+    caching = theirs.pop(ExecutableType.PARAMETER_CACHING)
+    (execution,) = theirs.values()
     graph = read_model_bytes(SEGMENTS[segment]().build(), segment)
     plan = plan_model(graph, CompileOptions(RELEASE_15, 13)).plan
     assert plan is not None
-    ours = disassemble(assemble(cut_into_chunks(lower(plan))))
-    vendor = disassemble([chunk.bitstream for chunk in theirs.chunks])
-    assert list(map(without_numbers, ours.instructions)) == list(
-        map(without_numbers, vendor.instructions)
-    )
+    for program, vendor in (
+        (execution_program(plan), execution),
+        (caching_program(plan), caching),
+    ):
+        ours = disassemble(assemble(program))
+        wanted = disassemble([chunk.bitstream for chunk in vendor.chunks])
+        assert list(map(without_numbers, ours.instructions)) == list(
+            map(without_numbers, wanted.instructions)
+        )
