@@ -169,7 +169,7 @@ class RandomMoves(RandomMaps):
         value = self.pick()
         axis = self.choose([1, 2])
         shape = [1 if place == axis else size for place, size in enumerate(value.shape)]
-        name = self.choose(["MEAN", "SUM", "REDUCE_MAX"])
+        name = self.choose(["MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"])
         axes = self.builder._numbers([axis], "axes")
         self.builder._same(name, [value, axes], shape, {"keep_dims": True})
 

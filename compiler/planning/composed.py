@@ -7,6 +7,8 @@ docs/format/elementwise.md, "Composed operators".
 
 from __future__ import annotations
 
+from math import prod
+
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .constant_number import constant_number
@@ -16,7 +18,17 @@ from .family import Family
 from .map_layout import MapLayout
 from .map_operands import map_operands, whole_operands
 from .multiply import add_product, writes_whole_words
-from .patches import Operand, compact_operands, result_map, same_maps, scratch_map, settled
+from .patches import (
+    MAP_RANK,
+    Operand,
+    compact_operands,
+    maps_alike,
+    own_part,
+    result_map,
+    same_maps,
+    scratch_map,
+    settled,
+)
 from .pointwise import Function, add_function
 from .refusal import Refusal
 from .requantization import Requantization, raw_bytes, single
@@ -149,8 +161,33 @@ def is_composed(planner: PlanBuilder, op: Operator) -> bool:
     )
 
 
-EXTREME = Family("extreme", frozenset({"MAXIMUM", "MINIMUM"}), plan_extreme, is_composed)
-SQUARED_DIFFERENCE = Family(
-    "squared difference", frozenset({"SQUARED_DIFFERENCE"}), plan_squared_difference, is_composed
+def is_slope_of_channels(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether a PRELU reads a map of several pixels."""
+    source, output = (planner.graph.tensor(t).shape for t in (op.inputs[0], op.outputs[0]))
+    return source == output and len(source) == MAP_RANK and prod(source[:-1]) > 1
+
+
+EXTREME = Family(
+    "extreme",
+    frozenset({"MAXIMUM", "MINIMUM"}),
+    plan_extreme,
+    is_composed,
+    needs=own_part,
+    by_parts=maps_alike,
 )
-PRELU = Family("prelu", frozenset({"PRELU"}), plan_prelu, is_composed)
+SQUARED_DIFFERENCE = Family(
+    "squared difference",
+    frozenset({"SQUARED_DIFFERENCE"}),
+    plan_squared_difference,
+    is_composed,
+    needs=own_part,
+    by_parts=maps_alike,
+)
+PRELU = Family(
+    "prelu",
+    frozenset({"PRELU"}),
+    plan_prelu,
+    is_composed,
+    needs=own_part,
+    by_parts=is_slope_of_channels,
+)

@@ -11,6 +11,7 @@ from collections.abc import Container, Sequence
 
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
+from .composed import EXTREME, PRELU, SQUARED_DIFFERENCE
 from .elementwise import SUM
 from .family import Family
 from .multiply import PRODUCT
@@ -18,7 +19,7 @@ from .pointwise import POINTWISE
 
 LONGEST = 16
 """Operators of a cell."""
-_BY_VALUE = (SUM, POINTWISE, PRODUCT)
+_BY_VALUE = (SUM, POINTWISE, PRODUCT, EXTREME, SQUARED_DIFFERENCE, PRELU)
 
 
 def by_parts(planner: PlanBuilder, op: Operator, families: Sequence[Family]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import math
+from math import prod
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator, Tensor
@@ -20,6 +21,7 @@ from .elementwise import fused
 from .family import Family
 from .map_layout import MapLayout
 from .patches import (
+    MAP_RANK,
     Operand,
     PatchClass,
     compact_operands,
@@ -286,8 +288,15 @@ def add_function_of(
 
 
 def is_function_of_a_map(planner: PlanBuilder, op: Operator) -> bool:
-    """Whether the operator reads one map, once, and nothing else."""
-    return len(op.inputs) == 1 and maps_alike(planner, op)
+    """Whether the operator reads one map of the result's shape, and nothing else but a constant
+    number."""
+    if len(op.inputs) == 1:
+        return maps_alike(planner, op)
+    graph = planner.graph
+    sources = [graph.tensor(t).shape for t in op.inputs if not graph.tensor(t).is_constant]
+    shape = graph.tensor(op.outputs[0]).shape
+    several = len(shape) == MAP_RANK and prod(shape[:-1]) > 1
+    return sources == [shape] and several and constant_number(graph, op) is not None
 
 
 POINTWISE = Family(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from compiler.planning.convolution import ConvolutionStep
@@ -9,7 +10,7 @@ from compiler.planning.image import ImageInputStep
 from compiler.planning.map_output import MapOutputStep
 from compiler.planning.pass_steps import CollectStep, ParkStep, PassInputStep
 from compiler.planning.refusal import Refusal
-from tests.model_builder import ModelBuilder
+from tests.model_builder import ModelBuilder, Value
 from tests.spatial_passes import run_in_passes
 
 
@@ -55,6 +56,32 @@ def by_value() -> ModelBuilder:
     other = model.add(value, model.tanh(source=value).last).last
     model.sub(model.relu(source=other).last, other).quantize(output=(0.02, 3))
     return model.mul(model.last, model.last).depthwise_conv2d(3, stride=2).conv2d(8, 1)
+
+
+def numbers(model: ModelBuilder, *values: int) -> Value:
+    """A constant of 0.02 times the values."""
+    kind = np.int8 if model.type == "int8" else np.uint8
+    return model.constant(np.array(values, kind), scales=[0.02], zero_points=[0])
+
+
+def slopes() -> ModelBuilder:
+    """PRELU with slopes of channels and with one, MINIMUM, and squares of differences."""
+    model = picture(26, 21, 4).conv2d(8, 3).conv2d(24, 1)
+    model.prelu(numbers(model, *range(24)))
+    value = model.last
+    smaller = model.extreme("MINIMUM", value, model.relu(source=value).last).last
+    model.squared_difference(smaller, model.relu(source=smaller).last)
+    return model.depthwise_conv2d(3, stride=2).prelu(numbers(model, *[7] * 24)).conv2d(8, 1)
+
+
+def shifted() -> ModelBuilder:
+    """A number is taken from a picture too large for the memory, as a bias."""
+    model = picture(60, 52, 3)
+    value = model.last
+    model = model.sub(value, numbers(model, 9), output=value.output).mul(
+        model.last, numbers(model, 90)
+    )
+    return model.conv2d(24, 3, stride=2).depthwise_conv2d(3, stride=2).conv2d(8, 1)
 
 
 def block(model: ModelBuilder, channels: int, *, stride: int = 1, kernel: int = 3) -> ModelBuilder:
@@ -106,6 +133,8 @@ MODELS = {
     "residual": (residual(), 1000),
     "residual uint8": (residual("uint8"), 1000),
     "projected": (projected(), 1300),
+    "slopes": (slopes(), 620),
+    "shifted": (shifted(), 400),
     "words": (picture(30, 26, 8).conv2d(24, 3).conv2d(8, 3, stride=2), 400),
 }
 
@@ -118,7 +147,9 @@ def test_parts_compute_the_whole(name: str) -> None:
     assert run.count(PassInputStep) > 1
 
 
-@pytest.mark.parametrize("name", ["deep", "on chip", "pools", "gated", "by value", "residual"])
+@pytest.mark.parametrize(
+    "name", ["deep", "on chip", "pools", "gated", "by value", "residual", "slopes"]
+)
 def test_no_hazards(name: str) -> None:
     builder, words = MODELS[name]
     run = run_in_passes(builder.build(), words, concurrent=True)
