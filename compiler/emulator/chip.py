@@ -191,8 +191,8 @@ class Chip:
         """Let everything run that must be done before the host reads its memory there."""
         raise NotImplementedError
 
-    def arrived(self) -> None:
-        """Data from the host has arrived."""
+    def arrived(self, source: int, size: int) -> None:
+        """Bytes from the host have arrived in an input stream."""
 
     def fence(self, fence: ScalarFence, place: str) -> None:
         """Hold the scalar core until a fence is open, then set its counters."""

@@ -19,7 +19,9 @@ _RECEIVERS = 4
 _PER_TILE = 1 + UNITS_PER_TILE + _RECEIVERS
 CORE = TILES * _PER_TILE
 _FEEDS = CORE + 1
-THREADS = _FEEDS + 4
+HOST = _FEEDS + 4
+"""Its steps are the transfers to the chip that were asked for."""
+THREADS = HOST + 1
 
 
 def front_end(tile: int) -> int:

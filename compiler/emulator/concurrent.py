@@ -311,7 +311,8 @@ class Concurrent(Chip):
             self.events.next()
         self.core_time = max(self.core_time, self.now)
 
-    def arrived(self) -> None:
+    def arrived(self, source: int, size: int) -> None:
+        self.order.requested(source, size)
         self.feed_units.poke()
 
     def interrupt(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..lowering.program import ScalarFence
 from .chip import FEED_UNITS, POP, idle
 from .clocks import CORE, Clock, feed_thread
-from .feeds import Feed, OutfeedRun, PopRun
+from .feeds import Feed, InfeedRun, OutfeedRun, PopRun
 
 if TYPE_CHECKING:
     from .concurrent import Concurrent
@@ -108,6 +108,8 @@ class FeedUnits:
             chip.act_as(thread)
             rows = run.rows(first, stop) if isinstance(run, OutfeedRun) else 0
             chip.order.learn_outfeed(thread, rows)
+            if isinstance(run, InfeedRun):
+                chip.order.learn_host(thread, run.source, (stop - first) * run.item_bytes)
             chip.order.access_shared(run.accesses(first, stop), thread, unit.place)
             run.advance(stop)
             if rows:

@@ -33,7 +33,7 @@ class Kind(enum.Enum):
     DOUBLE_WRITE = "writes what another instruction may be writing"
     SAME_WRITE = "writes what another instruction may be writing, the same values"
     MESSAGE_ORDER = "sends to a receiver in no certain order with another sender"
-    HOST_ORDER = "data from the host could overtake another sender, if the host were fast enough"
+    HOST_ORDER = "data from the host, asked for later, could overtake another sender"
     UNINITIALISED = "reads what was never written"
     UNBALANCED = "a counter is set while it may still change"
     EARLY_SET = "a counter is set while a unit may still wait for it"
@@ -46,8 +46,8 @@ class Kind(enum.Enum):
 
 NOTES = (Kind.UNINITIALISED, Kind.SAME_WRITE, Kind.HOST_ORDER)
 """Reports that alone are no fault: the order of two writes of one value does not matter, lanes
-whose value is not used are read too, and some old programs rely on data from the host taking
-longer than a few instructions."""
+whose value is not used are read too, and an old program relies on the host taking longer to answer
+than a few instructions (docs/format/synchronisation.md, "Ring bus")."""
 
 
 _BUFFERS = (Space.PARAMETER_FEED, Space.ACTIVATION_FEED)

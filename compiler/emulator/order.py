@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..lowering.program import Direction, Flag, ScalarFence, ScalarFlag, TileFence
 from .accesses import Access, Space
 from .chip import FEED_UNITS, POP, RETURNED_POPS, UNITS
-from .clocks import CORE, Clock, Clocks, feed_thread, front_end, unit_thread
+from .clocks import CORE, HOST, Clock, Clocks, feed_thread, front_end, unit_thread
 from .counter_order import CounterOrder, met
 from .counters import WaitSet
 from .execution import Execution
+from .feeds import ACTIVATIONS, PARAMETERS
 from .hazards import Detector, DoubleWrite, Kind, Report
 from .memories import TILES
 from .mesh import MeshLink
@@ -26,6 +28,17 @@ from .ring import RingPort
 Parcel = list[object]
 """[clock, rows or words left]."""
 _MESH_UNITS = range(6, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Who sent a row to a receiver last: its step then, and the last step of the scalar core it
+    knew of, which is not before its issue."""
+
+    thread: int
+    step: int
+    issued: int
+    place: str
 
 
 class Order:
@@ -43,7 +56,9 @@ class Order:
         self.words = {way: [deque[Parcel]() for _ in range(TILES)] for way in Direction}
         self.outfeed: deque[Parcel] = deque()
         self._places: dict[str, int] = {}
-        self._last_sender: dict[tuple[int, int], tuple[int, int, str]] = {}
+        self._last_sender: dict[tuple[int, int], _Sender] = {}
+        self._asked: list[int] = []
+        self._arriving = {source: deque[list[int]]() for source in (PARAMETERS, ACTIVATIONS)}
         self._acted: dict[int, int] = {}
         self._told = False
 
@@ -117,6 +132,23 @@ class Order:
     def learn_outfeed(self, thread: int, count: int) -> None:
         self._take(thread, self.outfeed, count)
 
+    def requested(self, source: int, size: int) -> None:
+        """The scalar core asks the host for bytes of an input stream."""
+        self._asked.append(int(self.clocks.release(CORE)[CORE]))
+        self._arriving[source].append([size, len(self._asked)])
+
+    def learn_host(self, thread: int, source: int, count: int) -> None:
+        """An infeed takes bytes of an input stream: it knows that they were asked for."""
+        arriving = self._arriving[source]
+        while count and arriving:
+            transfer = arriving[0]
+            self.clocks.now[thread, HOST] = max(self.clocks.now[thread, HOST], transfer[1])
+            taken = min(count, transfer[0])
+            count -= taken
+            transfer[0] -= taken
+            if not transfer[0]:
+                arriving.popleft()
+
     def _take(self, thread: int, parcels: deque[Parcel], count: int) -> None:
         while count and parcels:
             clock, left = parcels[0]
@@ -134,13 +166,16 @@ class Order:
         be known to be sent."""
         before = self._last_sender.get((channel, receiver))
         place = self._owners.get(thread, "")
-        self._last_sender[channel, receiver] = thread, int(clock[thread]), place
-        if before is None or before[0] == thread or clock[before[0]] >= before[1]:
+        sender = _Sender(thread, int(clock[thread]), int(clock[CORE]), place)
+        self._last_sender[channel, receiver] = sender
+        if before is None or before.thread == thread or clock[before.thread] >= before.step:
             return
+        transfers = int(clock[HOST])
+        late = thread > CORE and transfers and self._asked[transfers - 1] > before.issued
         tile = None if receiver == TILES else receiver
         name = f"ring channel {'AB'[channel]}" if tile is not None else "outfeed"
-        kind = Kind.HOST_ORDER if thread > CORE else Kind.MESSAGE_ORDER
-        self.detector.add(Report(kind, place, tile, name, None, before[2]))
+        kind = Kind.HOST_ORDER if late else Kind.MESSAGE_ORDER
+        self.detector.add(Report(kind, place, tile, name, None, before.place))
 
     # -- fences ----------------------------------------------------------------------------
 

@@ -171,7 +171,7 @@ class ScalarCore:
             source = ACTIVATIONS if tag == _INPUT else PARAMETERS
             self.chip.host_input[source] += self.chip.host.read(address, size)
             self.chip.traffic.received(source, size)
-            self.chip.arrived()
+            self.chip.arrived(source, size)
         elif tag == _OUTPUT:
             self.chip.host.expect(address, size)
             self.chip.traffic.sent(size)

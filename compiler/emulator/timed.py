@@ -139,3 +139,9 @@ class _Untracked(Order):
 
     def pass_scalar_fence(self, fence: ScalarFence, place: str) -> None:
         pass
+
+    def requested(self, source: int, size: int) -> None:
+        pass
+
+    def learn_host(self, thread: int, source: int, count: int) -> None:
+        pass

@@ -9,12 +9,15 @@ from compiler.emulator.timing import Speeds
 from compiler.lowering.program import (
     Direction,
     Flag,
+    Infeed,
     MeshMove,
     NarrowToWide,
     Nest,
+    Pop,
     RingConsume,
     RingProduce,
     ScalarFence,
+    ScalarFlag,
     TileFence,
     Unit,
     Wait,
@@ -203,3 +206,18 @@ def test_two_writes_of_one_value_are_a_note():
     result = run(FILL, other, concurrent=True)
     assert result.hazards == []
     assert [report.kind for report in result.notes] == [Kind.SAME_WRITE]
+
+
+def test_data_from_the_host_behind_a_tile_that_sends():
+    """Nothing orders the pop behind the tile. If the data are asked for after the tile's
+    instruction was issued, the host would have to be faster than the tile: a note."""
+    consume = RingConsume(tiles=1, wide=flat(2, 1, 50))
+    produce = RingProduce(tiles=2, wide=flat(1), destinations=1)
+    infeed = Infeed(activations=1, buffer=flat(32), signal=0)
+    waits = (Wait(ScalarFlag.AVDATA_POP, 0, 1),)
+    pop = Pop(source=1, buffer=flat(32), waits=waits, on=1, destinations=1, lanes=63)
+    asked = transfer(1, 0, 256)
+    assert Kind.MESSAGE_ORDER in kinds(*asked, infeed, consume, produce, pop, inputs=bytes(256))
+    late = run(consume, produce, *asked, infeed, pop, inputs=bytes(256), concurrent=True)
+    assert late.hazards == []
+    assert Kind.HOST_ORDER in {report.kind for report in late.notes}
