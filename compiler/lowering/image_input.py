@@ -62,6 +62,8 @@ def lower_image_input(lowering: Lowering, step: ImageInputStep) -> None:
             lowering.reset()
         lowering.program.restart_feed()
     elif step.identity_buffer:
+        if not lowering.sync.is_clear:
+            lowering.reset()
         _write_identity(lowering, step)
     else:
         lowering.program.restart_feed()

@@ -24,6 +24,7 @@ from .families import FAMILIES, INPUTS, OUTPUTS
 from .family import Border
 from .identity import NAME as IDENTITY
 from .identity import ImageIdentity, SharedIdentity
+from .image import accepts_image
 from .map_layout import MapLayout
 from .narrow_memory import NarrowOverflow, allocate
 from .origins import of_origin, with_origins
@@ -177,13 +178,12 @@ def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
     starts = {run.first: run for run in runs}
     inside = {place: run for run in runs for place in range(run.first, run.last + 1)}
     planner.sliced = frozenset(flow.operators[place].index for place in inside)
-    for tensor in dict.fromkeys(map(flow.source, flow.inputs)):
-        if any(op.index not in planner.sliced for op in flow.readers(tensor)):
-            _plan_border(planner, INPUTS, tensor, "input")
+    waiting = dict.fromkeys(map(flow.source, flow.inputs))
     spans = []
     begin = 0
     for place, op in enumerate(flow.operators):
         planner.place = place
+        _plan_inputs(planner, op, waiting)
         _release_identity(planner, max(starts, default=0))
         if place not in inside:
             _plan_operator(planner, op)
@@ -201,6 +201,19 @@ def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
     if spans:
         spans[-1] = range(spans[-1].start, planner.now)
     return tuple(spans)
+
+
+def _plan_inputs(planner: PlanBuilder, op: Operator, waiting: dict[int, None]) -> None:
+    """A picture comes in right before its first reader, everything else before the first operator.
+    `waiting`: the tensors (sources) that have not come in yet. Spatial passes take their own."""
+    flow = planner.dataflow
+    needed = frozenset(map(flow.source, flow.activations(op)))
+    for tensor in tuple(waiting):
+        if tensor not in needed and accepts_image(planner, tensor):
+            continue
+        del waiting[tensor]
+        if any(reader.index not in planner.sliced for reader in flow.readers(tensor)):
+            _plan_border(planner, INPUTS, tensor, "input")
 
 
 def _names(planner: PlanBuilder) -> list[str]:

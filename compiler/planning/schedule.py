@@ -132,17 +132,30 @@ def _with_renames(
     return result
 
 
+def _arrivals(
+    graph: Graph, computing: Iterable[Operator], aliases: Mapping[int, int]
+) -> list[Operator]:
+    """An operator, numbered downward from -1, for every tensor that comes from the host: it takes
+    memory from the moment it is brought in."""
+    read = dict.fromkeys(aliases.get(t, t) for op in computing for t in op.inputs if t >= 0)
+    made = {t for op in computing for t in op.outputs}
+    tensors = [t for t in read if t not in made and not graph.tensor(t).is_constant]
+    return [Operator(-1 - number, "", 1, (), (t,)) for number, t in enumerate(tensors)]
+
+
 class _Scheduler:
     """State of one run: which operators are done, who reads and writes which bytes."""
 
     def __init__(
         self, graph: Graph, given: tuple[Operator, ...], aliases: Mapping[int, int]
     ) -> None:
-        operators = [op for op in given if op.outputs[0] not in aliases]
+        computing = [op for op in given if op.outputs[0] not in aliases]
+        arrivals = _arrivals(graph, computing, aliases)
+        operators = [*arrivals, *computing]
         self.graph = graph
         self.operators = operators
         self.done: set[int] = set()
-        self.outputs = _outputs(graph, given, aliases)
+        self.outputs = _outputs(graph, given, aliases) - {op.outputs[0] for op in arrivals}
         self.inputs = {
             op.index: sorted({aliases.get(t, t) for t in op.inputs if t >= 0}) for op in operators
         }
@@ -171,7 +184,7 @@ class _Scheduler:
             run = chains[best][: stops[best].length]
             result += run
             self.done.update(op.index for op in run)
-        return result
+        return [op for op in result if op.index >= 0]
 
     def _chain(self, op: Operator) -> list[Operator]:
         chain = [op]

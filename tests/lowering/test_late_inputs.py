@@ -1,0 +1,44 @@
+"""Pictures that come in where they are needed first, on the emulator."""
+
+from __future__ import annotations
+
+import pytest
+
+from compiler.planning.convolution import ConvolutionStep
+from compiler.planning.image import ImageInputStep
+from compiler.planning.plan import Step
+from tests.model_builder import ModelBuilder
+
+from .test_movement_emulation import check
+
+
+def two_pictures(kind: str, channels: int) -> list[Step]:
+    """A large picture that is read behind the layers on a small one."""
+    builder = ModelBuilder(kind, seed=2).input("large", (1, 17, 19, channels))
+    large = builder.last
+    builder.input("small", (1, 9, 10, channels)).conv2d(8, 3).depthwise_conv2d(3)
+    small = builder.last
+    builder.conv2d(12, 3, stride=2, source=large).conv2d(8, 1)
+    return check(builder.add(small, builder.last), concurrent=True)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+@pytest.mark.parametrize("channels", [3, 4, 16])
+def test_the_smaller_one_comes_first(kind: str, channels: int) -> None:
+    steps = two_pictures(kind, channels)
+    kinds = [type(step) for step in steps]
+    first, second = (n for n, kind in enumerate(kinds) if kind is ImageInputStep)
+    assert first == 0
+    assert kinds[first + 1 : second] == [ConvolutionStep] * 2
+
+
+def test_a_picture_for_several_readers_comes_once() -> None:
+    builder = ModelBuilder("int8", seed=4).input("a", (1, 12, 8, 8))
+    first = builder.last
+    builder.input("b", (1, 6, 4, 4)).conv2d(8, 3)
+    small = builder.last
+    builder.conv2d(8, 3, stride=2, source=first)
+    left = builder.last
+    builder.conv2d(8, 5, stride=2, source=first).add(left, builder.last)
+    steps = check(builder.add(small, builder.last), concurrent=True)
+    assert sum(isinstance(step, ImageInputStep) for step in steps) == 2
