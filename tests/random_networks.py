@@ -189,7 +189,8 @@ class RandomMaps:
         getattr(self.builder, self.choose(["mul", "add", "sub"]))(*pair)
 
     def _extreme(self) -> None:
-        """The larger or smaller of two values, or the square of their distance."""
+        """The larger or smaller of two values, or the square of their distance (which TensorFlow
+        Lite, where a cut leaves it to the CPU, has of int8 values only)."""
         value = self.pick()
         kernel = self.choose([1, 3])
         other = self.builder.conv2d(value.shape[3], kernel, source=value, output=value.output).last
@@ -199,7 +200,7 @@ class RandomMaps:
         pair = [value, self.others[-1]]
         if self.choose([True, False]):
             pair.reverse()
-        if self.choose(range(3)):
+        if self.choose(range(3)) or self.builder.type == "uint8":
             self.builder.extreme(self.choose(["MAXIMUM", "MINIMUM"]), *pair)
         else:
             self.builder.squared_difference(*pair)
