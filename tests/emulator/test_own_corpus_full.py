@@ -18,15 +18,11 @@ from tests.vendor_models import corpus_parameters
 
 pytestmark = pytest.mark.full
 CONCURRENT_MOVES = 600_000
-NOT_MAPPED = "split_concat"
 
 
 @pytest.mark.parametrize("pair", corpus_parameters(list(corpus_pairs())))
 def test_values_and_hazards(pair):
     found = programs(pair.ours)
-    if pair.short_name == NOT_MAPPED:
-        assert not found
-        return
     moves = sum(line_moves(instructions(program)) for program in found)
     device = Device("concurrent" if moves <= CONCURRENT_MOVES else "functional")
     model = CompiledModel(pair.ours)
