@@ -24,6 +24,8 @@ from .tiling import length, split
 
 MOST_PASSES = 144
 """Passes a run may have; more would take minutes to run."""
+MOST_PASSES_OF_CELLS = 36
+"""The same with cells of several operators, whose plans take longer to make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,9 @@ class RunChooser:
     def _grown(self, run: Run, overflow: Overflow) -> Run:
         """One part more, of the columns and of the rows in turn, as long as there are any."""
         height, width, _ = self.planner.map_shape(self._result(self.cell_of[run.last]))
-        while run.rows * run.columns < MOST_PASSES:
+        cells = self.cells[self.cell_of[run.first] : self.cell_of[run.last] + 1]
+        most = MOST_PASSES if all(len(cell) == 1 for cell in cells) else MOST_PASSES_OF_CELLS
+        while run.rows * run.columns < most:
             grown = run.grown()
             if grown.columns > width:
                 grown = replace(run, rows=run.rows + 1)
