@@ -3,10 +3,10 @@
     python3 -m benchmarks.emulator_hazards [--seeds 1,2] [--no-values] [NAME ...]
 
 Prints a table (markdown): instructions of the program, clock cycles and reports at each seed
-("nominal" for the nominal speeds), CPU seconds of all runs and the peak of memory. --no-values
-leaves out the sums of tensor ops, and the comparison with the functional mode. NAME: only
-programs whose name contains one of these. Exit status 1 if there is a report, or a value that the
-functional mode does not give.
+("nominal" for the nominal speeds), CPU seconds of all runs and the peak of memory. NAME: only
+programs whose name contains one of these. --no-values leaves out the sums of tensor ops, and the
+comparison with the functional mode; two writes of one value are reports then. Exit status 1 if
+there is a report, or a value that the functional mode does not give.
 """
 
 from __future__ import annotations
