@@ -47,8 +47,8 @@ emulator with random input.
   their SSDs take smaller pictures, for example, and operators on the CPU count.
 - *Compiled in*: CPU seconds of mapping, planning and lowering; depends on the machine.
 
-The tests run all of them in small versions; `pytest --full tests/networks` runs these, too, and
-looks for hazards.
+The tests run all networks in small versions; `pytest --full tests/networks` runs these, too, and
+looks for hazards. One that has no row here has been run small only since the table was made.
 
 """
 
