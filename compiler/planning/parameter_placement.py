@@ -32,22 +32,26 @@ def place_parameters(
     cached: indices of the segments to place (default all). reserved: lines at the bottom
     of every tile that are taken already. order: indices in the order of the source file
     (default: by operator). passes: how often the layers run that run more than once.
+    Where a fully connected layer's blocks find no tile in their turn, they go first, in the order
+    in which `select_cached` saw that they fit.
     Raises ResourceError when the cached segments do not fit.
     """
     indices = range(len(segments))
     given = order if order is not None else sorted(indices, key=lambda i: segments[i].op)
     wanted = set(indices if cached is None else cached)
 
-    def placed(*, blocks_first: bool) -> tuple[tuple[Piece, ...], ...]:
+    def placed(turns: Iterable[int]) -> tuple[tuple[Piece, ...], ...]:
         placer = _Placer(segments, capacity - reserved)
-        turns = _placing_order(segments, given, small_sort, passes or {}, blocks_first=blocks_first)
         placer.place([index for index in turns if index in wanted])
         return placer.addresses(reserved)
 
+    turns = _placing_order(segments, given, small_sort, passes or {})
     try:
-        return placed(blocks_first=False)
+        return placed(turns)
     except ResourceError:
-        return placed(blocks_first=True)
+        chosen = pinned_first(segments, longest_first(segments, given, small_sort))
+        blocks = [index for index in chosen if segments[index].kind == "fully_connected"]
+        return placed(dict.fromkeys([*blocks, *turns]))
 
 
 def longest_first(
@@ -68,20 +72,17 @@ def _placing_order(
     indices: Sequence[int],
     small_sort: int,
     passes: Mapping[int, int],
-    *,
-    blocks_first: bool,
 ) -> list[int]:
     """`indices` by class and falling size: the order in which cached layers are placed, found with
     the streamed ones among them, since that decides the order of equal ones. Classes:
-    pinned layers, the number of spatial passes, one-hot products (`blocks_first`: fully
-    connected ones, too), 4-lane packed and fully connected ones (the size of one block counts),
-    the others."""
+    pinned layers, the number of spatial passes, one-hot products, 4-lane packed and fully
+    connected ones (the size of one block counts), the others."""
 
     def key(index: int) -> tuple[bool, int, bool, bool, int]:
         segment = segments[index]
         connected = segment.kind == "fully_connected"
         lines = total_lines(segment) // segment.blocks
-        ahead = connected and (segment.one_hot or blocks_first)
+        ahead = connected and segment.one_hot
         packed = connected or segment.kind == "depthwise"
         return not segment.pinned, -passes.get(index, 1), not ahead, not packed, -lines
 

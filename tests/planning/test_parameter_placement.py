@@ -60,6 +60,11 @@ def test_blocks_go_first_where_they_would_find_no_room():
     assert tiles(placement)[15] == [0]
 
 
+def test_blocks_go_before_layers_in_spatial_passes_where_they_would_find_no_room():
+    layers = [layer(160, 0), layer(16 * 90, 1, "fully_connected", blocks=16)]
+    assert tiles(place_parameters(layers, 100, passes={0: 4}))[1] == list(range(16))
+
+
 def test_blocks_take_the_tiles_of_their_number_and_the_lowest_lines_last_layer_first():
     layers = [
         layer(3 * 20, 0, "fully_connected", blocks=3),
@@ -111,26 +116,35 @@ def test_what_does_not_fit_is_reported():
 
 segments_strategy = st.lists(
     st.builds(
-        lambda kind, lines, blocks: layer(
+        lambda kind, lines, blocks, one_hot: layer(
             lines * (blocks if kind == "fully_connected" else 1),
             0,
             kind,
             blocks=blocks if kind == "fully_connected" else 1,
+            one_hot=one_hot and kind == "fully_connected",
         ),
         st.sampled_from(["convolution", "depthwise", "fully_connected"]),
         st.integers(1, 90),
         st.integers(1, 20),
+        st.booleans(),
     ),
     max_size=40,
 )
 
 
 @STABLE
-@given(segments_strategy, st.integers(60, 200), st.sampled_from([6, 30]))
-def test_every_selection_can_be_placed_without_overlap(segments, capacity, small_sort):
+@given(
+    segments_strategy,
+    st.integers(60, 200),
+    st.sampled_from([6, 30]),
+    st.dictionaries(st.integers(0, 39), st.integers(2, 12)),
+)
+def test_every_selection_can_be_placed_without_overlap(segments, capacity, small_sort, passes):
     chosen = select_cached(segments, capacity, small_sort=small_sort)
     assert sorted([*chosen.cached, *chosen.streamed]) == list(range(len(segments)))
-    placement = place_parameters(segments, capacity, cached=chosen.cached, small_sort=small_sort)
+    placement = place_parameters(
+        segments, capacity, cached=chosen.cached, small_sort=small_sort, passes=passes
+    )
     used: set[tuple[int, int]] = set()
     for index, pieces in enumerate(placement):
         lines = {(p.tile, p.address + i) for p in pieces for i in range(p.lines)}
