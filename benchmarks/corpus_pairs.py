@@ -8,11 +8,11 @@ from functools import cached_property
 
 from compiler.beagle.executable import Executable
 from compiler.beagle.reader import compiled_ops, read_custom_options
-from compiler.driver import compile_graph, plan_model
-from compiler.frontend.tflite_reader import read_model_bytes
+from compiler.driver import compile_graph
 from compiler.pipeline.latency import programs
 from compiler.tools.corpus_score.compare import read_compiled
 from compiler.tools.corpus_score.corpus import Entry, entries, find_corpus
+from compiler.tools.corpus_score.score import plan_entry
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +41,10 @@ class CorpusPair:
 
     @cached_property
     def ours(self) -> bytes:
-        """Compiled with the options that `corpus_score` uses."""
+        """Compiled with the options, and beside the models, that `corpus_score` takes."""
         entry = self.entry
-        graph = read_model_bytes(entry.source.read_bytes(), entry.source.name)
         token = read_compiled(self.vendor, entry.name).token
-        return compile_graph(plan_model(graph, entry.options), token, entry.options)
+        return compile_graph(plan_entry(entry), token, entry.options)
 
     @cached_property
     def is_same_program(self) -> bool:

@@ -93,7 +93,7 @@ def score_model(entry: Entry) -> ModelScore:
     CompilerError: it becomes the score's `error`."""
     vendor = read_compiled(entry.compiled.read_bytes(), str(entry.compiled))
     try:
-        planned = _planned(entry)
+        planned = plan_entry(entry)
         data = compile_graph(planned, vendor.token, entry.options)
     except CompilerError as error:
         return ModelScore(entry.name, entry.group, entry.arguments, error=str(error))
@@ -109,7 +109,7 @@ def score_model(entry: Entry) -> ModelScore:
     )
 
 
-def _planned(entry: Entry) -> PlannedModel:
+def plan_entry(entry: Entry) -> PlannedModel:
     """The entry's model, with the others of its run beside it on the chip."""
     graphs = [read_model_bytes(path.read_bytes(), path.name) for path in entry.run]
     models = share_memory([plan_model(graph, entry.options) for graph in graphs])
