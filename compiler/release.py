@@ -6,7 +6,7 @@ here; no stage asks for a release by name.
 
 from __future__ import annotations
 
-from .fast_dataclass import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ program is derived here. Facts: docs/format/container.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..errors import InternalError, OptionError
-from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph
 from ..frontend.joined_outputs import JoinedOutput
 from ..lowering.program import Program

@@ -6,7 +6,8 @@ docs/format/container.md.
 
 from __future__ import annotations
 
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
+
 from ..flatbuffer.flexbuffer import Value, write_map
 from ..flatbuffer.writer import FlatBufferWriter
 from . import schema

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

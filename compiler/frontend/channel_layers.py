@@ -8,11 +8,10 @@ writes the Graph level. Facts: docs/format/movement.md, "Channels inside words".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
-from ..fast_dataclass import dataclass
 from .graph import Graph, Operator, Quantization, Tensor
 from .movements import cut_ranges, movements, split_axis
 

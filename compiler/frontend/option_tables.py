@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 
 from ..errors import InternalError
-from ..fast_dataclass import dataclass
 from .program import (
     Direction,
     Flag,

@@ -5,7 +5,8 @@ Reads nothing; writes values of the Program level. Facts: docs/format/movement.m
 
 from __future__ import annotations
 
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
+
 from .program import Nest, TensorOp
 from .requantise import copying
 from .streams import stream

@@ -8,7 +8,8 @@ reset. Facts: docs/format/fully_connected.md, "Ring messages".
 
 from __future__ import annotations
 
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
+
 from .lower import Lowering
 from .mesh_transfer import LINE_WORDS
 from .program import (

@@ -5,7 +5,8 @@ Facts: docs/format/softmax.md. Reads SoftmaxStep (through Work); writes the Prog
 
 from __future__ import annotations
 
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
+
 from .program import (
     Direction,
     Flag,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
 
 
 class Status(str, enum.Enum):

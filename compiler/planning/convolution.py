@@ -8,9 +8,8 @@ computed as a depthwise one (docs/format/convolution.md).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point

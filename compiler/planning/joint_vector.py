@@ -6,7 +6,8 @@ Reads the Graph level through the planner. Facts: docs/format/movement.md, "Join
 
 from __future__ import annotations
 
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
+
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout

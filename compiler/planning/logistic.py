@@ -5,9 +5,8 @@ Facts: docs/format/activation.md.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point

@@ -6,7 +6,8 @@ docs/format/movement.md, "Flattening".
 
 from __future__ import annotations
 
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
+
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .map_layout import MapLayout

@@ -5,7 +5,8 @@ Facts: docs/format/elementwise.md, "Products".
 
 from __future__ import annotations
 
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
+
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .constant_number import has_numbers

@@ -5,7 +5,8 @@ Facts: docs/format/passes.md.
 
 from __future__ import annotations
 
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
+
 from .axis_relayout import AxisRelayout
 from .halo import HaloMove
 from .map_layout import MapLayout

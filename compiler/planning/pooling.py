@@ -8,7 +8,8 @@ docs/format/relayout.md.
 
 from __future__ import annotations
 
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
+
 from ..frontend.graph import Operator
 from ..frontend.reductions import reduced_sides
 from .builder import PlanBuilder

@@ -6,9 +6,8 @@ go on. Facts: docs/format/elementwise.md, "Doubling".
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .family import Family

@@ -9,9 +9,8 @@ Facts: docs/format/memory.md, "Sharing".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ..fast_dataclass import dataclass
 from .caching_selection import CachingSelection, select_cached
 from .parameter_placement import place_parameters, total_lines
 from .plan import WIDE_LINES, Plan, Segment

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-
-from ..fast_dataclass import dataclass
+from dataclasses import dataclass
 
 GRID = 4
 """Tile rows and tile columns."""

@@ -8,9 +8,8 @@ Reads the Graph level through the planner, adds `WindowPoolStep`s. Facts: docs/f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from ..frontend.reductions import REDUCTIONS, reduced_picture
 from .builder import PlanBuilder
