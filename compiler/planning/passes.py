@@ -36,6 +36,8 @@ from .tiling import Interval
 from .wide_memory import stack_blocks
 
 _PARKED = "parked"
+MOST_COLUMNS = 4
+"""Parts of the columns that help as much as parts of the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,9 @@ class Run:
     columns: int = 1
 
     def grown(self) -> Run:
-        """One more part, of the columns and of the rows in turn."""
-        if self.columns > self.rows:
+        """One more part, of the columns and of the rows in turn; the columns are cut no further
+        than `MOST_COLUMNS`, since whole rows of the source and of the result are kept anyway."""
+        if self.columns > self.rows or self.columns == MOST_COLUMNS:
             return Run(self.first, self.last, self.rows + 1, self.columns)
         return Run(self.first, self.last, self.rows, self.columns + 1)
 

@@ -172,6 +172,15 @@ def test_results_without_readers_leave_in_parts() -> None:
     assert set(run.plan.output_parts.values()) == {run.count(MapOutputStep)}
 
 
+def test_whole_rows_that_fill_the_memory_are_cut_in_rows() -> None:
+    """Where few rows of the picture fit, more than four columns would make nothing smaller."""
+    run = run_in_passes(picture(96, 96, 16).conv2d(16, 3).build(), 1000)
+    assert run.differing == 0
+    parts = run.count(ImageInputStep)
+    assert parts > 4
+    assert run.count(ConvolutionStep) == 4 * parts
+
+
 @pytest.mark.parametrize("kernel", [3, 4])
 def test_pixels_that_a_stride_leaves_out(kernel: int) -> None:
     """Passes along one axis only: the other one stays cut as it was."""
