@@ -27,7 +27,9 @@ from compiler.pipeline.latency import EMULATED_MOVES, instructions, programs
 from compiler.pipeline.segments import segment_model
 from compiler.pipeline.static_cycles import line_moves
 from tests.emulator.reference import Reference, counted
+from tests.emulator.reference_arithmetic import as_stored
 from tests.emulator.vendor_runs import OTHER_SOURCE, reference_values
+from tests.tensorflow_lite import tensors as every_tensor
 
 from .corpus_pairs import CorpusPair, corpus_pairs
 from .pages import DOCS, replace_part, table
@@ -126,24 +128,10 @@ class Source:
 
 def tensorflow_lite(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """Every tensor by the reference kernels, in the operators TensorFlow Lite has."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: PLC0415
-
     known = [op.index for op in graph.operators if not op.custom_code]
-    interpreter = Interpreter(
-        model_content=segment_model(graph, known),
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-        experimental_preserve_all_tensors=True,
-    )
-    interpreter.allocate_tensors()
-    for detail in interpreter.get_input_details():
-        interpreter.set_tensor(detail["index"], inputs[detail["name"]])
-    interpreter.invoke()
     names = {graph.tensors[i].name for op in known for i in graph.operators[op].outputs}
-    return {
-        detail["name"]: interpreter.get_tensor(detail["index"])
-        for detail in interpreter.get_tensor_details()
-        if detail["name"] in names
-    }
+    values = every_tensor(segment_model(graph, known), inputs)
+    return {name: value for name, value in values.items() if name in names}
 
 
 def single_operators(graph: Graph, values: Mapping[str, Array]) -> dict[str, Difference]:
@@ -157,18 +145,14 @@ def single_operators(graph: Graph, values: Mapping[str, Array]) -> dict[str, Dif
         reads = [i for i in dict.fromkeys(op.inputs) if i >= 0 and not tensors[i].is_constant]
         if not all(tensors[i].name in known for i in (*reads, *op.outputs)):
             continue
-        inputs = [_typed(graph, i, known[tensors[i].name]) for i in reads]
+        inputs = [
+            as_stored(known[tensors[i].name], signed=tensors[i].type == TensorType.INT8)
+            for i in reads
+        ]
         results = run_operator(graph, op, inputs, reference_kernels=True)
         for index, result in zip(op.outputs, results, strict=True):
             found.setdefault(op.name, Difference()).add(result, values[tensors[index].name])
     return found
-
-
-def _typed(graph: Graph, index: int, values: Array) -> Array:
-    """Values counted from the lowest, as the tensor's own type has them."""
-    if graph.tensors[index].type != TensorType.INT8:
-        return values
-    return np.asarray(values ^ np.uint8(0x80)).view(np.int8)
 
 
 def _outputs(model: CompiledModel, result: ModelResult, wanted: Mapping[str, Array]) -> Difference:

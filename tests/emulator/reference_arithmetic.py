@@ -22,6 +22,11 @@ def counted(array: Array) -> Array:
     return array.view(np.uint8) ^ np.uint8(0x80) if array.dtype == np.int8 else array
 
 
+def as_stored(array: Array, *, signed: bool) -> Array:
+    """The other way round: counted values as an int8 (`signed`) or another tensor has them."""
+    return np.asarray(array ^ np.uint8(0x80)).view(np.int8) if signed else array
+
+
 def limits(scale: F, zero: int, activation: int) -> tuple[F, F]:
     """(lowest, highest) value before rounding, in output steps from the zero point."""
     inverse = F(1) / F(scale)

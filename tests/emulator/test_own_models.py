@@ -4,7 +4,6 @@ arithmetic in every value, free of hazards, and close to TensorFlow Lite."""
 from __future__ import annotations
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from compiler.frontend.tflite_reader import read_model_bytes
 from tests.emulator.compiled import compile_model
 from tests.emulator.reference import Reference, counted
 from tests.model_builder import ModelBuilder
+from tests.tensorflow_lite import outputs
 
 ROUNDING = 1
 """TensorFlow Lite multiplies in fixed point, the chip in float32: halves may differ by one step,
@@ -31,24 +31,13 @@ def networks(draw):
     kind = draw(st.sampled_from(["int8", "uint8"]))
     size = draw(st.integers(4, 20)), draw(st.integers(4, 20)), draw(channels)
     builder = ModelBuilder(kind, seed=draw(st.integers(0, 99))).input("x", (1, *size))
-    for name, outputs, window, stride in draw(st.lists(layers, min_size=1, max_size=3)):
+    for name, filters, window, stride in draw(st.lists(layers, min_size=1, max_size=3)):
         activation = draw(st.sampled_from(["none", "relu", "relu6"]))
         if name == "conv2d":
-            builder = builder.conv2d(outputs, window, stride=stride, activation=activation)
+            builder = builder.conv2d(filters, window, stride=stride, activation=activation)
         else:
             builder = builder.depthwise_conv2d(window, stride=stride, activation=activation)
     return builder.build()
-
-
-def tensorflow_lite(data, inputs):
-    interpreter = Interpreter(
-        model_content=data, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
-    )
-    interpreter.allocate_tensors()
-    for detail in interpreter.get_input_details():
-        interpreter.set_tensor(detail["index"], inputs[detail["name"]])
-    interpreter.invoke()
-    return {d["name"]: interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()}
 
 
 @given(networks())
@@ -66,7 +55,7 @@ def test_random_networks(data):
     for run in timed.runs:
         assert [str(report) for report in run.hazards] == []
     values = Reference(graph, {graph.inputs[0]: counted(inputs["x"])}).run()
-    expected = tensorflow_lite(data, inputs)
+    expected = outputs(data, inputs)
     operators = [op for op in model.graph.operators if op.index in model.executables]
     names = {model.graph.tensors[i].name for op in operators for i in op.outputs}
     for tensor in graph.tensors:

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from compiler.driver import PlannedModel, compile_graph, plan_model
-from compiler.emit.outer_model import OuterModel
-from compiler.emit.tflite_writer import write_model
 from compiler.emulator.device import Device
-from compiler.emulator.model import CompiledModel, ModelResult, random_inputs
+from compiler.emulator.model import CompiledModel, ModelResult, random_inputs, run_operator
 from compiler.emulator.timed import emulated_cycles
-from compiler.frontend.graph import Graph, Operator
+from compiler.frontend.graph import Graph, Operator, TensorType
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.mapping.reasons import Reason, Status
 from compiler.options import CompileOptions
 from tests.emulator.reference import Reference, counted
+from tests.emulator.reference_arithmetic import as_stored
+from tests.tensorflow_lite import tensors
 
 Array = np.ndarray[Any, Any]
 FLOAT_RESULTS = frozenset({"DEQUANTIZE", "CUSTOM", "ARG_MAX"})
@@ -103,7 +103,7 @@ def compare(source: bytes, model: CompiledModel, result: ModelResult) -> Compari
     graph = read_model_bytes(source, "model")
     index = {tensor.name: tensor.index for tensor in graph.tensors}
     exact = reference(graph, model, result).values
-    lite = tensorflow_lite(source, {name: result.tensors[name] for name in model.inputs()})
+    lite = tensors(source, {name: result.tensors[name] for name in model.inputs()})
     values = wrong = unlike = largest = 0
     for name in edge_tpu_outputs(model):
         actual = counted(result.tensors[name]).ravel().astype(int)
@@ -120,26 +120,6 @@ def edge_tpu_outputs(model: CompiledModel) -> list[str]:
     return [model.graph.tensors[i].name for op in operators for i in op.outputs]
 
 
-def tensorflow_lite(source: bytes, inputs: dict[str, Array]) -> dict[str, Array]:
-    """Every tensor, by the reference kernels."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(
-        model_content=source,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-        experimental_preserve_all_tensors=True,
-    )
-    interpreter.allocate_tensors()
-    for detail in interpreter.get_input_details():
-        interpreter.set_tensor(detail["index"], inputs[detail["name"]])
-    interpreter.invoke()
-    return {
-        detail["name"]: interpreter.get_tensor(detail["index"])
-        for detail in interpreter.get_tensor_details()
-        if detail["name"] and detail["shape"].size
-    }
-
-
 def operator_gaps(graph: Graph, exact: Reference) -> dict[str, int]:
     """Largest difference between the reference arithmetic and TensorFlow Lite's kernels of one
     operator that reads equal values, by the operator's name."""
@@ -154,23 +134,11 @@ def operator_gaps(graph: Graph, exact: Reference) -> dict[str, int]:
 
 
 def _one_operator(graph: Graph, op: Operator, exact: Reference) -> Array:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    reads = [i for i in op.inputs if i >= 0 and not graph.tensors[i].is_constant]
-    reads = list(dict.fromkeys(reads))
-    model = write_model(OuterModel(graph, (op.index,), tuple(reads), op.outputs))
-    interpreter = Interpreter(
-        model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
-    )
-    interpreter.allocate_tensors()
-    for detail, index in zip(interpreter.get_input_details(), reads, strict=True):
-        value = exact.values[index]
-        signed = detail["dtype"] == np.int8
-        interpreter.set_tensor(
-            detail["index"], counted(value.view(np.int8)).view(np.int8) if signed else value
-        )
-    interpreter.invoke()
-    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    reads = dict.fromkeys(i for i in op.inputs if i >= 0 and not graph.tensors[i].is_constant)
+    inputs = [
+        as_stored(exact.values[i], signed=graph.tensors[i].type == TensorType.INT8) for i in reads
+    ]
+    return run_operator(graph, op, inputs, reference_kernels=True)[0]
 
 
 def cycles(model: CompiledModel) -> int:

@@ -11,8 +11,9 @@ from compiler.options import CompileOptions
 from compiler.pipeline.segmentation import execution_order, split_order
 from compiler.pipeline.segments import cut_at, cut_into, fewest_segments, segment_model
 from tests.model_builder import ModelBuilder
+from tests.tensorflow_lite import outputs
 
-interpreter_module = pytest.importorskip("ai_edge_litert.interpreter")
+pytest.importorskip("ai_edge_litert.interpreter")
 
 
 def _plain() -> bytes:
@@ -38,22 +39,6 @@ def _source(data: bytes) -> Source:
     return Source("m.tflite", data, read_model_bytes(data, "m.tflite"), "m")
 
 
-def _run(model: bytes, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Tensors by name: inputs are taken from `values`, outputs are given back."""
-    interpreter = interpreter_module.Interpreter(
-        model_content=model,
-        experimental_op_resolver_type=interpreter_module.OpResolverType.BUILTIN_REF,
-    )
-    interpreter.allocate_tensors()
-    for tensor in interpreter.get_input_details():
-        interpreter.set_tensor(tensor["index"], values[tensor["name"]])
-    interpreter.invoke()
-    return {
-        tensor["name"]: interpreter.get_tensor(tensor["index"])
-        for tensor in interpreter.get_output_details()
-    }
-
-
 def _image(data: bytes) -> dict[str, np.ndarray]:
     graph = read_model_bytes(data, "m.tflite")
     tensor = graph.tensors[graph.inputs[0]]
@@ -69,9 +54,9 @@ MODELS = {"plain": _plain(), "residual": _residual(), "uint8": _residual("uint8"
 def test_segments_one_after_the_other_equal_the_whole(name, segments):
     data = MODELS[name]
     values = _image(data)
-    whole = _run(data, values)
+    whole = outputs(data, values)
     for source in cut_into(_source(data), segments):
-        values |= _run(source.data, values)
+        values |= outputs(source.data, values)
     for output, expected in whole.items():
         np.testing.assert_array_equal(values[output], expected)
 
@@ -81,10 +66,10 @@ def test_every_operator_alone(name):
     data = MODELS[name]
     source = _source(data)
     values = _image(data)
-    whole = _run(data, values)
+    whole = outputs(data, values)
     order = execution_order(source.graph)
     for segment in cut_at(source, split_order(order, [1] * len(order))):
-        values |= _run(segment.data, values)
+        values |= outputs(segment.data, values)
     for output, expected in whole.items():
         np.testing.assert_array_equal(values[output], expected)
 
