@@ -7,7 +7,6 @@ leaves none behind.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from .emit.report import ModelReport
 from .emit.texts import log_text
 from .emit.token import caching_token
 from .errors import OptionError, Where
+from .fast_dataclass import dataclass
 from .frontend.compilable import require_compilable
 from .frontend.file_kind import read_file
 from .frontend.graph import Graph

@@ -8,7 +8,7 @@ and stays on the CPU. Models of one run share the wide memory and the caching to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .beagle.assembler import assemble
@@ -19,6 +19,7 @@ from .emit.outer_model import outer_model
 from .emit.report import MemoryReport, OperatorRow
 from .emit.tflite_writer import write_model
 from .errors import InternalError, ResourceError, UnsupportedModelError, Where
+from .fast_dataclass import dataclass
 from .frontend.compilable import require_compilable
 from .frontend.graph import Graph
 from .frontend.tflite_reader import read_model

@@ -7,7 +7,7 @@ line and exits with status 1; nothing else may escape (docs/architecture.md, "Er
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

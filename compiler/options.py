@@ -3,9 +3,10 @@ and the Bazel worker."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from .errors import OptionError
+from .fast_dataclass import dataclass
 from .release import RELEASE_16, RELEASES, RUNTIME_VERSIONS, Release
 
 DEFAULT_TIMEOUT = 180

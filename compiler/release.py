@@ -6,7 +6,7 @@ here; no stage asks for a release by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

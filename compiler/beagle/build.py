@@ -7,9 +7,10 @@ program is derived here. Facts: docs/format/container.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..errors import InternalError, OptionError
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph
 from ..frontend.joined_outputs import JoinedOutput
 from ..lowering.program import Program

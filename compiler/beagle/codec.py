@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from typing import Any
 
 from ..errors import InternalError, InvalidModelError
+from ..fast_dataclass import dataclass
 from ..lowering.program import Instruction
 from .fields import layouts
 from .layout import SEQUENCE, WORD_BITS, Layout

@@ -6,10 +6,10 @@ For the tools that read any of them (`edgetpu_objdump`, `edgetpu_diff`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InvalidModelError
+from ..fast_dataclass import dataclass
 from ..frontend import tflite_schema
 from ..frontend.file_kind import read_file
 from . import reader, schema

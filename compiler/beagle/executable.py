@@ -8,8 +8,8 @@ objects are created is the order below. Facts: docs/format/container.md.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
+from ..fast_dataclass import dataclass
 from ..flatbuffer.writer import FlatBufferWriter
 from . import schema
 

@@ -9,8 +9,8 @@ Facts: docs/format/container.md, "DMA hints" and "Field offsets".
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
+from ..fast_dataclass import dataclass
 from ..lowering.program import Jump, Loop, Program, ScalarOp
 from .assembler import positions
 

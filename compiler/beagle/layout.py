@@ -6,9 +6,9 @@ Facts: docs/format/instructions.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from ..fast_dataclass import dataclass
 from ..lowering import program as level
 from .records import Field, Kind, Number, Record
 

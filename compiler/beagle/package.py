@@ -6,8 +6,7 @@ docs/format/container.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..fast_dataclass import dataclass
 from ..flatbuffer.flexbuffer import Value, write_map
 from ..flatbuffer.writer import FlatBufferWriter
 from . import schema

@@ -8,10 +8,10 @@ Facts: docs/format/container.md.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ..errors import InvalidModelError
+from ..fast_dataclass import dataclass
 from ..flatbuffer.flexbuffer import Value, read_map
 from ..flatbuffer.schema import TableType
 from ..flatbuffer.view import View, root_view

@@ -13,12 +13,12 @@ import enum
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import index
 from typing import Generic, SupportsIndex, TypeVar
 
 from ..errors import InternalError
+from ..fast_dataclass import dataclass
 
 Value = TypeVar("Value")
 

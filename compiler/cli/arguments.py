@@ -6,9 +6,9 @@ Accepts what GNU getopt_long accepts: options after models, `-so DIR`, `--x=v` a
 from __future__ import annotations
 
 import getopt
-from dataclasses import dataclass
 
 from ..errors import OptionError
+from ..fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ Reads the Graph and Partition levels, read by `tflite_writer`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ..errors import InternalError
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph
 from ..mapping.subsets import Subset, split
 

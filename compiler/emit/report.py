@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+
+from ..fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ..errors import InvalidModelError
+from ..fast_dataclass import dataclass
 
 Scalar = int | bytes
 Value = Scalar | tuple[Scalar, ...]

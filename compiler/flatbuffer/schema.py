@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
+from ..fast_dataclass import dataclass
 from ..frontend.flatbuffer import SCALAR_TYPES
 
 REFERENCE = "ref"

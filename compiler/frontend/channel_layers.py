@@ -8,10 +8,11 @@ writes the Graph level. Facts: docs/format/movement.md, "Channels inside words".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
+from ..fast_dataclass import dataclass
 from .graph import Graph, Operator, Quantization, Tensor
 from .movements import cut_ranges, movements, split_axis
 

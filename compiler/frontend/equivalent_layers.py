@@ -7,10 +7,11 @@ Reads and writes the Graph level. Facts: docs/format/convolution.md, "Operators 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from ..fast_dataclass import dataclass
 from .graph import Graph, Operator, Quantization, Tensor
 from .movement import WORD, picture
 from .reductions import sums_channels

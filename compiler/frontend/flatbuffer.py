@@ -14,10 +14,10 @@ offsets forward from where they stand; vectors and strings begin with a 32-bit c
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ..errors import InvalidModelError, Where
+from ..fast_dataclass import dataclass
 
 Scalar: TypeAlias = "bool | int | float"
 

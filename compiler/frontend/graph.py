@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InternalError
+from ..fast_dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,9 +9,10 @@ say where its pixels lie. Reads and writes the Graph level. Facts: docs/format/m
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
+from ..fast_dataclass import dataclass
 from .graph import Graph, Operator
 from .movement import picture, words_of
 

@@ -6,9 +6,9 @@ dimensions are one. Reads the Graph level. Facts: docs/format/movement.md, "Move
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
+from ..fast_dataclass import dataclass
 from .graph import Graph, Operator
 
 WORD = 4

@@ -8,9 +8,9 @@ described. Reads the Graph level. Facts: docs/format/movement.md, "Moves".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from math import prod
 
+from ..fast_dataclass import dataclass
 from .graph import Graph, Operator
 from .movement import WORD, Movement, Triple, integers_of, picture, size_of, words_of
 from .repetitions import nearest, tile

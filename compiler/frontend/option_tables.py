@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from ..fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ Reads the Graph level. Facts: docs/format/movement.md, "Moves".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from math import floor, prod
 from struct import Struct
 
+from ..fast_dataclass import dataclass
 from .graph import Graph, Operator
 from .movement import WORD, Movement, integers_of, size_of, words_of
 

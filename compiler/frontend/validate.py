@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ..errors import InvalidModelError, Where
+from ..fast_dataclass import dataclass
 from .graph import Graph, Operator, Quantization, Tensor, TensorType
 
 MAX_ELEMENTS = 2**31 - 1

@@ -8,9 +8,9 @@ tile and a pop that feeds it. Facts: docs/format/caching_program.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ..errors import InternalError
+from ..fast_dataclass import dataclass
 from ..planning.parameter_placement import piece_rows
 from ..planning.plan import Piece, Segment
 from ..release import Release

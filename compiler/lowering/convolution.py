@@ -12,8 +12,9 @@ Reads `ConvolutionStep`s. Facts: docs/format/convolution.md. One layer is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from ..planning.convolution import LANES, ConvolutionStep, HaloStep, TileClass
 from .halo import lower_halo
 from .layer_parameters import LayerParameters

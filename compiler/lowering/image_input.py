@@ -8,8 +8,9 @@ group waits for a fence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from ..planning.image import ImageInputStep, Interior, Scatter
 from .builder import RING_AND_FEED, TAG_INPUT
 from .constant_lines import fence_identity

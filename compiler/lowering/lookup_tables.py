@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 from ..errors import InternalError
+from ..fast_dataclass import dataclass
 from .program import ALL_TILES, LoadLookup
 
 SEGMENTS = 8

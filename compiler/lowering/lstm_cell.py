@@ -5,8 +5,9 @@ Reads LstmStep; writes the Program level. Facts: docs/format/lstm.md, "A step".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from ..planning.lstm import LstmStep
 from ..planning.lstm_arithmetic import SIGMOID_LIMIT, TANH_LIMIT, TANH_ZERO
 from ..planning.plan import Piece

@@ -7,8 +7,9 @@ lanes together again. Writes the Program level. Facts: docs/format/lstm.md, "Pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from ..planning.requantization import Requantization
 from .lower import Lowering
 from .program import Flag, Mode, NarrowToWide, Nest, Tail, TensorOp, Unit, Wait

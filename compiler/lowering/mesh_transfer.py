@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
 from ..errors import InternalError
+from ..fast_dataclass import dataclass
 from .program import (
     Direction,
     Flag,

@@ -13,7 +13,9 @@ address a 256-byte line of a tile's wide memory. Pop (activations), infeed and o
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, fields
+from dataclasses import fields
+
+from ..fast_dataclass import dataclass
 
 ALL_TILES = 0xFFFF
 """Mask of the 16 tiles; bit 4 * row + column is one tile."""

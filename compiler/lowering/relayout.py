@@ -9,9 +9,9 @@ Reads RelayoutStep; writes the Program level.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
+from ..fast_dataclass import dataclass
 from ..planning.pooling import IDENTITY_WORDS, RelayoutStep
 from ..planning.tiling import GRID
 from ..planning.vectors import BLOCK_WORDS

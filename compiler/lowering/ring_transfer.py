@@ -8,8 +8,7 @@ reset. Facts: docs/format/fully_connected.md, "Ring messages".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..fast_dataclass import dataclass
 from .lower import Lowering
 from .mesh_transfer import LINE_WORDS
 from .program import (

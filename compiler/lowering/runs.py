@@ -5,8 +5,7 @@ Reads nothing; writes values of the Program level.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..fast_dataclass import dataclass
 from .program import Nest
 
 

@@ -5,8 +5,7 @@ Facts: docs/format/softmax.md. Reads SoftmaxStep (through Work); writes the Prog
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..fast_dataclass import dataclass
 from .program import (
     Direction,
     Flag,

@@ -8,9 +8,9 @@ docs/format/execution_order.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ..errors import InternalError
+from ..fast_dataclass import dataclass
 from .program import ALL_TILES, Flag
 
 _TILES = 16

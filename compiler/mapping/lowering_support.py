@@ -8,9 +8,9 @@ limits hold and what the proof is; an operator that is not in it stays on the CP
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from math import prod
 
+from ..fast_dataclass import dataclass
 from ..frontend.equivalent_layers import dense_weights
 from ..frontend.graph import Graph, Operator, Tensor
 from .constraints.base import (

@@ -6,9 +6,10 @@ Reads the Graph level, writes the Partition level. Rules: docs/format/mapping.md
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ..errors import InternalError, OptionError, Where
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph
 from .constraints import Context, check_operator
 from .lowering_support import supports, supports_alone

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from ..errors import InvalidModelError, Where
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ..fast_dataclass import dataclass
 from .parameter_placement import longest_first, pinned_first, place_blocks, total_lines
 from .plan import TILES, WIDE_LINES, Segment
 

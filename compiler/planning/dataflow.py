@@ -8,8 +8,8 @@ readers are convolutions and maxima (they take it as padding of their own: docs/
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph, Operator, Tensor, TensorType
 from .refusal import Refusal
 from .schedule import renamed_input

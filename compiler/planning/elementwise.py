@@ -7,9 +7,9 @@ sum has one unit. Facts: docs/format/elementwise.md, "Sums".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .constant_number import has_numbers

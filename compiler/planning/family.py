@@ -9,9 +9,9 @@ one line to `planning/families.py` and one per step to `lowering/families.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..fast_dataclass import dataclass
 from .tiling import MapNeed
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ Reads the Graph level through the planner, adds `FlattenGatherStep`s, `Convoluti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import gcd, prod
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .convolution import ConvolutionStep, ConvolutionWindow, WideBlocks, tile_classes

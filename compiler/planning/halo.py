@@ -8,9 +8,9 @@ lies outside the picture is filled by the tile at its edge. Facts: docs/format/t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
+from ..fast_dataclass import dataclass
 from ..lowering.program import Direction
 from .map_layout import MapAxis, MapLayout
 from .tiling import GRID, AxisSplit, Interval, length, overlap

@@ -11,9 +11,10 @@ words. The last group, which may have fewer rows, is copied by a second op.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import gcd
 
+from ..fast_dataclass import dataclass
 from .builder import PlanBuilder
 from .family import Border
 from .map_layout import MapLayout

@@ -6,8 +6,9 @@ Reads the Graph level through the planner. Facts: docs/format/tiling.md, "Joint 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ..fast_dataclass import dataclass
 
 if TYPE_CHECKING:
     from ..frontend.graph import Operator

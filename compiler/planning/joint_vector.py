@@ -6,8 +6,7 @@ Reads the Graph level through the planner. Facts: docs/format/movement.md, "Join
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout

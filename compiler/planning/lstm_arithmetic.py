@@ -9,9 +9,9 @@ Facts: docs/format/lstm.md, "Arithmetic".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Tensor
 from .dataflow import scale, zero_point
 from .elementwise import best_ratio

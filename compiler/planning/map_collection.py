@@ -6,8 +6,7 @@ docs/format/movement.md, "Flattening".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .map_layout import MapLayout

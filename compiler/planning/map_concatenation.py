@@ -6,8 +6,9 @@ map. Facts: docs/format/tiling.md, "Joint maps".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder, tensor_buffer
 from .dataflow import scale, zero_point

@@ -6,9 +6,9 @@ the halo exchange fills the rest. Facts: docs/format/tiling.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 
+from ..fast_dataclass import dataclass
 from .tiling import GRID, AxisNeed, AxisSplit, Interval, MapNeed, length, split, union_needs
 
 

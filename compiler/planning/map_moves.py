@@ -7,9 +7,10 @@ through the planner, adds `MapMoveStep`s. Facts: docs/format/movement.md, "Moves
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from ..frontend.movement import Movement
 from ..frontend.movements import movements, names

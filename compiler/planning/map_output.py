@@ -7,8 +7,9 @@ together again with the output layer's tile layout (docs/format/execution_order.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from .builder import PlanBuilder
 from .family import Border
 from .map_layout import MapLayout

@@ -5,8 +5,7 @@ Facts: docs/format/elementwise.md, "Products".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .constant_number import has_numbers

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from ..fast_dataclass import dataclass
 from .parameter_placement import total_lines
 from .plan import Plan
 from .shared_memory import select

@@ -9,8 +9,9 @@ grows until everything fits. Facts: docs/format/passes.md, "Which operators".
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .map_output import ITEM_WORDS

@@ -5,8 +5,7 @@ Facts: docs/format/passes.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..fast_dataclass import dataclass
 from .axis_relayout import AxisRelayout
 from .halo import HaloMove
 from .map_layout import MapLayout

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .axis_relayout import Along, axis_relayout
 from .builder import PlanBuilder, tensor_buffer

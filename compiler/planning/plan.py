@@ -14,9 +14,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ..errors import InternalError
+from ..fast_dataclass import dataclass
 from ..frontend.joined_outputs import JoinedOutput
 from ..release import Release
 

@@ -8,9 +8,9 @@ right behind the operator that makes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import prod
 
+from ..fast_dataclass import dataclass
 from ..frontend.channel_layers import expand_channels
 from ..frontend.equivalent_layers import as_layers
 from ..frontend.graph import Graph, Operator

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
 from math import prod
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator, Tensor
 from .builder import PlanBuilder
 from .constant_number import constant_code, constant_number

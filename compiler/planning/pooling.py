@@ -8,8 +8,7 @@ docs/format/relayout.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from ..frontend.reductions import reduced_sides
 from .builder import PlanBuilder

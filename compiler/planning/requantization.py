@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Tensor
 from .dataflow import scale, zero_point
 from .refusal import Refusal

@@ -8,8 +8,8 @@ docs/format/movement.md, "Reshaping".
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from ..frontend.movement import picture
 from .builder import PlanBuilder

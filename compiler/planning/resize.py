@@ -6,8 +6,9 @@ go on. Facts: docs/format/elementwise.md, "Doubling".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .family import Family

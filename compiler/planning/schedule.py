@@ -7,9 +7,9 @@ Facts: docs/format/parameters.md, "Order of layers".
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import prod
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph, Operator, TensorType
 
 _RESIZES = frozenset({"RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"})

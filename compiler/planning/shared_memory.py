@@ -9,8 +9,9 @@ Facts: docs/format/memory.md, "Sharing".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from .caching_selection import CachingSelection, select_cached
 from .parameter_placement import place_parameters, total_lines
 from .plan import WIDE_LINES, Plan, Segment

@@ -6,9 +6,9 @@ vectors and the four parameter tables lie; docs/format/softmax.md has the phases
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point

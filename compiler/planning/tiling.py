@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from ..fast_dataclass import dataclass
 
 GRID = 4
 """Tile rows and tile columns."""

@@ -8,9 +8,10 @@ docs/format/convolution.md, "Transposed convolutions".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Graph, Operator
 from .tiling import Interval, Window
 

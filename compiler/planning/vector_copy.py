@@ -7,8 +7,8 @@ Reads VectorLayouts, writes steps of the Plan level. Facts: docs/format/movement
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .plan import Step
 from .vectors import Blocks, VectorLayout

@@ -7,8 +7,7 @@ holds block b of it (docs/format/fully_connected.md, "Vectors").
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .plan import TILES, OutputStep, Step

@@ -4,7 +4,7 @@ partial sums kept in wide memory instead. Facts: docs/format/convolution.md, "We
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..fast_dataclass import dataclass
 
 DOUBLE_BUFFER_LINES = 32
 """Lines that two chunks with their header vectors may take."""

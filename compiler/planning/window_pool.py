@@ -8,8 +8,9 @@ Reads the Graph level through the planner, adds `WindowPoolStep`s. Facts: docs/f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from ..frontend.reductions import REDUCTIONS, reduced_picture
 from .builder import PlanBuilder

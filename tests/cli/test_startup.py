@@ -58,3 +58,28 @@ def test_a_compilation_leaves_other_parts_alone(tmp_path):
     assert "numpy" in modules
     assert not modules & (HEAVY - {"json"})  # numpy may import json
     assert not {name for name in modules if name.startswith(OTHER_PARTS)}
+
+
+def test_frozen_classes_are_made_fast():
+    """Classes on the way of every model use the fast decorator (compiler/fast_dataclass.py)."""
+    code = (
+        "import dataclasses, sys\n"
+        "slow = []\n"
+        "standard = dataclasses.dataclass\n"
+        "def note(cls=None, **options):\n"
+        "    if options.get('frozen') and options.get('slots'):\n"
+        "        slow.append(cls)\n"
+        "    return standard(cls, **options)\n"
+        "dataclasses.dataclass = note\n"
+        "import compiler.compilation, compiler.lowering.families, compiler.beagle.parameters\n"
+        "print(len(slow))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    if sys.version_info < (3, 13):
+        assert int(result.stdout) <= 20, "use compiler.fast_dataclass for frozen classes"

@@ -7,10 +7,11 @@ of one output channel, or one entry of a header vector. Facts: docs/format/param
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+
+from ...fast_dataclass import dataclass
 
 Array: TypeAlias = np.ndarray[Any, Any]
 

@@ -5,7 +5,7 @@ Facts: docs/format/parameters.md, "Generations".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ...fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

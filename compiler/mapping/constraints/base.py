@@ -8,9 +8,10 @@ may rely on them (the operand count comes first, then ranks, then values).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ...fast_dataclass import dataclass
 from ...frontend.graph import Graph, Operator, Tensor
 from ...release import RUNTIME_VERSIONS
 from ..reasons import Reason, Status

@@ -5,8 +5,7 @@ Sources of the facts: docs/format/mapping.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ...fast_dataclass import dataclass
 from . import convolution, data_movement, dense, elementwise, pooling, resize
 from .base import OLDEST, Constraint
 from .generic import MANY, constant_parameters, operands, same_type
