@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+SIGNED_OFFSET = 128
+"""The chip computes on unsigned bytes: an int8 value q is stored as q + 128."""
+
+
 class TensorType(enum.IntEnum):
     """Element types, numbered as in the TFLite schema."""
 

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import floor, prod
-from struct import Struct
 
 from ..fast_dataclass import dataclass
+from ..float32 import single
 from .graph import Graph, Operator
 from .movement import WORD, Movement, integers_of, size_of, words_of
 
 _DIMENSIONS = 3
 _MOST_BOXES = 4096
-_SINGLE = Struct("<f")
 
 
 def tile(graph: Graph, op: Operator) -> list[Movement] | None:
@@ -90,18 +89,11 @@ def _sources(before: int, after: int, op: Operator) -> list[int]:
     """Which of `before` each of `after` is, in the float32 arithmetic of TensorFlow Lite."""
     corners = bool(op.options.get("align_corners"))
     centers = bool(op.options.get("half_pixel_centers"))
-    if corners and after > 1:
-        scale = _single((before - 1) / (after - 1))
-    else:
-        scale = _single(before / after)
+    wide = (before - 1, after - 1) if corners and after > 1 else (before, after)
+    scale = single(wide[0] / wide[1])
     shift = 0.5 if centers else 0.0
-    places = (_single(_single(place + shift) * scale) for place in range(after))
+    places = (single(single(place + shift) * scale) for place in range(after))
     return [min(floor(place + 0.5 if corners else place), before - 1) for place in places]
-
-
-def _single(value: float) -> float:
-    rounded: float = _SINGLE.unpack(_SINGLE.pack(value))[0]
-    return rounded
 
 
 def _runs(sources: list[int], before: int) -> list[_Run]:

@@ -6,15 +6,12 @@ Facts: docs/format/activation.md. Reads LogisticStep; writes the Program level.
 from __future__ import annotations
 
 from ..planning.logistic import LogisticStep
-from ..planning.requantization import from_bits
+from ..planning.requantization import SIGMOID_LIMIT
 from .activation_tables import load_table
 from .lower import Lowering
 from .program import Flag, Mode, Nest, TensorOp, Wait
 from .relayout import make_byte_identity
 from .streams import stream
-
-SIGMOID_LIMIT = from_bits(0x41265904)
-"""10.396733: beyond it the table's result would leave 0..255."""
 
 
 def lower_logistic(lowering: Lowering, step: LogisticStep) -> None:

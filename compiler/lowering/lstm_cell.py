@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from ..fast_dataclass import dataclass
 from ..planning.lstm import LstmStep
-from ..planning.lstm_arithmetic import SIGMOID_LIMIT, TANH_LIMIT, TANH_ZERO
+from ..planning.lstm_arithmetic import TANH_LIMIT, TANH_ZERO
 from ..planning.plan import Piece
-from ..planning.requantization import Requantization
+from ..planning.requantization import SIGMOID_LIMIT, Requantization
 from ..planning.vectors import BLOCK_WORDS
 from .activation_tables import load_table
 from .constant_lines import diagonal, write_weights

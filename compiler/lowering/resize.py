@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..float32 import from_bits
 from ..planning.patches import Patch
-from ..planning.requantization import from_bits
 from ..planning.resize import DoubledPart, EdgeCopy, ResizeStep
 from .constant_lines import fence_identity
 from .elementwise import LINE_UNITS, WORD_BYTES, copy_words

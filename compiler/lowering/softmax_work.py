@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ..planning.requantization import from_bits, single
+from ..float32 import from_bits, single
 from ..planning.softmax import SoftmaxStep
 from ..planning.softmax_area import span_words
 from .lower import Lowering

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from math import prod
 
+from ..float32 import single
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .constant_number import constant_number
@@ -31,7 +32,7 @@ from .patches import (
 )
 from .pointwise import Function, add_function
 from .refusal import Refusal
-from .requantization import Requantization, raw_bytes, single
+from .requantization import Requantization, raw_bytes
 from .vectors import VectorLayout
 
 RELU = 1

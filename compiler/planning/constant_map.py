@@ -6,14 +6,12 @@ docs/format/elementwise.md, "Constant maps".
 
 from __future__ import annotations
 
-from ..frontend.graph import Operator, Tensor, TensorType
+from ..frontend.graph import SIGNED_OFFSET, Operator, Tensor, TensorType
 from ..frontend.movement import WORD, picture, words_of
 from .builder import PlanBuilder
 from .image import ITEM_BYTES, LINE_BYTES, InputSource, TileRowFeed, input_step
 from .map_layout import MapLayout
 from .tiling import GRID, length
-
-_SIGNED_OFFSET = 0x80
 
 
 def bring_constant(planner: PlanBuilder, op: Operator, tensor: int, layout: MapLayout) -> str:
@@ -67,7 +65,7 @@ def values_of(tensor: Tensor, size: tuple[int, int, int]) -> bytes:
 def _bytes(tensor: Tensor) -> bytes:
     """Values in tensor order, as the chip's unsigned bytes."""
     assert tensor.data is not None
-    data = tensor.data.tobytes()
-    if tensor.type == TensorType.UINT8:
-        return data
-    return bytes(byte ^ _SIGNED_OFFSET for byte in data)
+    data = tensor.data
+    if tensor.type == TensorType.INT8:
+        data = data.view("uint8") ^ SIGNED_OFFSET
+    return data.tobytes()

@@ -5,11 +5,8 @@ Reads the Graph level.
 
 from __future__ import annotations
 
-from ..frontend.graph import Graph, Operator, Tensor, TensorType
+from ..frontend.graph import SIGNED_OFFSET, Graph, Operator, Tensor, TensorType
 from .dataflow import scale
-
-SIGNED_OFFSET = 128
-"""The chip's byte is an int8 value plus this."""
 
 
 def constant_number(graph: Graph, op: Operator) -> float | None:

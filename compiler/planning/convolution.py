@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..fast_dataclass import dataclass
+from ..float32 import single
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
@@ -19,12 +20,7 @@ from .halo import HaloMove, halo_moves
 from .map_layout import MapLayout
 from .plan import WIDE_LINES, Segment, Step
 from .refusal import Refusal
-from .requantization import (
-    Requantization,
-    activation_range,
-    requantization,
-    single,
-)
+from .requantization import Requantization, activation_range, requantization
 from .tiling import GRID, MapNeed, Window, length, same_padding, split
 from .weight_chunks import WeightChunks, weight_chunks
 from .wide_memory import stack_blocks, top_line

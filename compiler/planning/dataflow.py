@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..fast_dataclass import dataclass
-from ..frontend.graph import Graph, Operator, Tensor, TensorType
+from ..frontend.graph import SIGNED_OFFSET, Graph, Operator, Tensor, TensorType
 from .refusal import Refusal
 from .schedule import renamed_input
 
@@ -32,7 +32,9 @@ def zero_point(tensor: Tensor) -> int:
     """Zero point of the byte on the chip: int8 values are stored plus 128."""
     if tensor.quantization is None or not tensor.quantization.zero_points:
         raise Refusal(None, f"tensor '{tensor.name}' has no quantisation")
-    return tensor.quantization.zero_points[0] + (128 if tensor.type == TensorType.INT8 else 0)
+    return tensor.quantization.zero_points[0] + (
+        SIGNED_OFFSET if tensor.type == TensorType.INT8 else 0
+    )
 
 
 def scale(tensor: Tensor) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from ..fast_dataclass import dataclass
+from ..float32 import single
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .constant_number import has_numbers
@@ -19,7 +20,7 @@ from .map_operands import whole_operands
 from .patches import Operand, PatchClass, maps_alike, own_part, patch_classes, result_map
 from .plan import Step
 from .refusal import Refusal
-from .requantization import Requantization, activation_range, requantization, single
+from .requantization import Requantization, activation_range, requantization
 from .wide_memory import top_line
 
 LARGEST_WEIGHT = 32767

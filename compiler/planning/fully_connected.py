@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..fast_dataclass import dataclass
+from ..float32 import single
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
@@ -20,7 +21,7 @@ from .map_layout import MapLayout
 from .matrix_parts import matrix_parts
 from .plan import Segment, Step
 from .refusal import Refusal
-from .requantization import Requantization, activation_range, requantization, single
+from .requantization import Requantization, activation_range, requantization
 from .softmax_area import produce_vector
 from .tiling import length
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout, require_vector, vector_layout

@@ -10,6 +10,7 @@ from dataclasses import replace
 from math import prod
 
 from ..fast_dataclass import dataclass
+from ..float32 import single
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
@@ -19,7 +20,7 @@ from .fully_connected import FullyConnectedStep
 from .lstm_arithmetic import CellArithmetic, cell_arithmetic
 from .plan import WIDE_LINES, Step
 from .refusal import Refusal
-from .requantization import requantization, single
+from .requantization import requantization
 from .vectors import (
     BLOCK_WORDS,
     INPUT_UNIT,

@@ -12,10 +12,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 from ..fast_dataclass import dataclass
+from ..float32 import from_bits, single
 from ..frontend.graph import Tensor
 from .dataflow import scale, zero_point
 from .elementwise import best_ratio
-from .requantization import Requantization, clamps, from_bits, single
+from .requantization import Requantization, clamps
 
 SIGMOID_UNIT = single(1 / 255)
 TANH_UNIT = single(1 / 127.5)
@@ -26,9 +27,8 @@ FINE_UNIT = single(1 / 16383.5)
 FINE_ZERO = 1 << 14
 CELL_ZERO = 1 << 15
 _HIGHEST = 65535
-SIGMOID_LIMIT = from_bits(0x41265904)
 TANH_LIMIT = from_bits(0x40DBFE6B)
-"""Beyond these arguments the tables do not change."""
+"""Beyond this argument the tables do not change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Facts: docs/format/elementwise.md, "Products".
 from __future__ import annotations
 
 from ..fast_dataclass import dataclass
+from ..float32 import single
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .constant_number import has_numbers
@@ -17,7 +18,7 @@ from .map_operands import map_operands
 from .patches import Operand, PatchClass, maps_alike, own_part, patch_classes, result_map, row_bands
 from .plan import Step
 from .refusal import Refusal
-from .requantization import Requantization, single
+from .requantization import Requantization
 from .tiling import length
 from .vectors import VectorLayout
 from .wide_memory import top_line

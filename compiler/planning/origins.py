@@ -5,7 +5,8 @@ Reads and writes the Plan level.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 from .plan import Plan, Step
@@ -25,8 +26,12 @@ def step_of_origin(step: Step, origins: Mapping[int, int]) -> Step:
     return replace(step, ops=tuple(origins.get(op, op) for op in step.ops))
 
 
-def of_origin(error: Refusal, origins: Mapping[int, int]) -> Refusal:
-    """The refusal, of an operator of the graph."""
-    if error.op is not None:
-        error.op = origins.get(error.op, error.op)
-    return error
+@contextmanager
+def refusals_of_origin(origins: Mapping[int, int]) -> Iterator[None]:
+    """Refusals that leave the block are of operators of the graph."""
+    try:
+        yield
+    except Refusal as error:
+        if error.op is not None:
+            error.op = origins.get(error.op, error.op)
+        raise

@@ -27,7 +27,7 @@ from .identity import ImageIdentity, SharedIdentity
 from .image import accepts_image
 from .map_layout import MapLayout
 from .narrow_memory import NarrowOverflow, allocate
-from .origins import of_origin, with_origins
+from .origins import refusals_of_origin, with_origins
 from .output_parts import in_place
 from .pass_runs import Overflow, RunChooser, overflows
 from .passes import Run, plan_run
@@ -73,10 +73,8 @@ def plan_region(
     if expanded is None:
         return _plan_outputs_in_parts(graph, region, release, narrow_words)
     layers = Region(expanded.operators, region.inputs, region.outputs)
-    try:
+    with refusals_of_origin(expanded.origins):
         plan = _plan_outputs_in_parts(expanded.graph, layers, release, narrow_words)
-    except Refusal as error:
-        raise of_origin(error, expanded.origins) from None
     return with_origins(plan, expanded.origins)
 
 
@@ -87,10 +85,8 @@ def _plan_outputs_in_parts(
     if split is None:
         return _plan_region(graph, region, release, narrow_words)
     parts = Region(split.operators, region.inputs, split.outputs)
-    try:
+    with refusals_of_origin(split.origins):
         plan = _plan_region(split.graph, parts, release, narrow_words)
-    except Refusal as error:
-        raise of_origin(error, split.origins) from None
     return in_place(plan, split)
 
 

@@ -13,6 +13,7 @@ import math
 from math import prod
 
 from ..fast_dataclass import dataclass
+from ..float32 import single
 from ..frontend.graph import Operator, Tensor
 from .builder import PlanBuilder
 from .constant_number import constant_code, constant_number
@@ -33,7 +34,7 @@ from .patches import (
 )
 from .plan import WIDE_LINES, Step
 from .refusal import Refusal
-from .requantization import Requantization, from_bits, raw_bytes, single
+from .requantization import SIGMOID_LIMIT, Requantization, raw_bytes
 from .wide_memory import top_line
 
 WEIGHT_LINES = 2
@@ -46,8 +47,6 @@ BIAS_LINES = 34
 """Lines kept free for a bias vector: two slots of one line, and a chunk behind."""
 MIDDLE = 128
 """Zero point of a TANH's output on the chip."""
-SIGMOID_LIMIT = from_bits(0x41265904)
-"""10.396733: beyond it the table's result would leave 0..255."""
 _ACTIVATIONS = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
 """The numbers the schema gives the same functions where they are fused."""
 

@@ -5,6 +5,7 @@ Reads the Graph level through the planner. Facts: docs/format/pooling.md.
 
 from __future__ import annotations
 
+from ..float32 import single
 from ..frontend.graph import Operator
 from ..frontend.movement import picture
 from ..frontend.reductions import REDUCTIONS, reduced_picture, reduced_sides
@@ -12,7 +13,7 @@ from .builder import PlanBuilder
 from .convolution import ConvolutionWindow
 from .dataflow import scale, zero_point
 from .refusal import Refusal
-from .requantization import Requantization, activation_range, requantization, single
+from .requantization import Requantization, activation_range, requantization
 from .tiling import Interval, Window, same_padding
 
 _SAME = 0

@@ -9,6 +9,7 @@ docs/format/relayout.md.
 from __future__ import annotations
 
 from ..fast_dataclass import dataclass
+from ..float32 import single
 from ..frontend.graph import Operator
 from ..frontend.reductions import reduced_sides
 from .builder import PlanBuilder
@@ -17,7 +18,7 @@ from .family import Family
 from .map_layout import MapLayout
 from .plan import TILES, WIDE_LINES, Step
 from .refusal import Refusal
-from .requantization import Requantization, activation_range, requantization, single
+from .requantization import Requantization, activation_range, requantization
 from .tiling import GRID, length
 from .vectors import BLOCK_WORDS, Blocks, VectorLayout
 from .wide_memory import IDENTITY_LINE

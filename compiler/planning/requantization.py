@@ -7,35 +7,18 @@ Every division by the output scale is a multiplication by its float32 reciprocal
 from __future__ import annotations
 
 import math
-import struct
 
 from ..fast_dataclass import dataclass
+from ..float32 import from_bits, single
 from ..frontend.graph import Tensor
 from .dataflow import scale, zero_point
 from .refusal import Refusal
 
-_SINGLE = struct.Struct("<f")
 UNLIMITED = (-math.inf, math.inf)
+SIGMOID_LIMIT = from_bits(0x41265904)
+"""10.396733: clamp in front of the sigmoid's tables, whose results would leave 0..255 beyond it."""
 _ACTIVATION_RANGES = {0: UNLIMITED, 1: (0.0, math.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 """NONE, RELU, RELU_N1_TO_1, RELU6."""
-_WORD = struct.Struct("<I")
-
-
-def single(value: float) -> float:
-    """`value` rounded to float32. The product of two float32 is exact in a Python float, and
-    rounding a quotient of two float32 twice does no harm, so one operation in Python floats
-    followed by this gives the float32 result."""
-    try:
-        rounded: float = _SINGLE.unpack(_SINGLE.pack(value))[0]
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
-    return rounded
-
-
-def from_bits(bits: int) -> float:
-    """The float32 with this bit pattern."""
-    value: float = _SINGLE.unpack(_WORD.pack(bits))[0]
-    return value
 
 
 @dataclass(frozen=True, slots=True)

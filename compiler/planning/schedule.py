@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping
 from math import prod
 
 from ..fast_dataclass import dataclass
-from ..frontend.graph import Graph, Operator, TensorType
+from ..frontend.graph import SIGNED_OFFSET, Graph, Operator, TensorType
 
 _RESIZES = frozenset({"RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"})
 _RESHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 _WORD_CHANNELS = 4
-_SIGNED_OFFSET = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def _same_values(graph: Graph, a: int, b: int) -> bool:
         q = tensor.quantization
         if q is None or not q.scales or tensor.type not in (TensorType.INT8, TensorType.UINT8):
             return False
-        offset = _SIGNED_OFFSET if tensor.type == TensorType.INT8 else 0
+        offset = SIGNED_OFFSET if tensor.type == TensorType.INT8 else 0
         keys.append((q.scales[0], (q.zero_points or (0,))[0] + offset))
     return keys[0] == keys[1]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import prod
 
 from ..fast_dataclass import dataclass
+from ..float32 import single
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
@@ -18,7 +19,6 @@ from .map_collection import FlattenGatherStep
 from .plan import Step
 from .pooling import IDENTITY_WORDS, RelayoutStep
 from .refusal import Refusal
-from .requantization import single
 from .softmax_area import (
     AHEAD,
     BEHIND_INPUT,

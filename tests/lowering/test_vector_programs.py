@@ -11,6 +11,7 @@ from compiler.beagle.assembler import assemble
 from compiler.beagle.disassembler import disassemble
 from compiler.beagle.executable import ExecutableType
 from compiler.beagle.reader import compiled_ops, read_custom_options, read_package
+from compiler.float32 import single
 from compiler.frontend.tflite_reader import read_model, read_model_bytes
 from compiler.lowering.lower import Lowering, lower
 from compiler.lowering.program import (
@@ -28,7 +29,6 @@ from compiler.planning.dataflow import scale, zero_point
 from compiler.planning.plan import Plan
 from compiler.planning.planner import plan_region
 from compiler.planning.pooling import RelayoutStep
-from compiler.planning.requantization import single
 from compiler.planning.softmax import SoftmaxStep
 from compiler.planning.softmax_area import result_offset
 from compiler.planning.tiling import length, split

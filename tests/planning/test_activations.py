@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compiler.float32 import single
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.planning.fully_connected import FullyConnectedStep, GatherStep
 from compiler.planning.logistic import LogisticStep
 from compiler.planning.planner import Region, plan_region
 from compiler.planning.pooling import RelayoutStep
 from compiler.planning.refusal import Refusal
-from compiler.planning.requantization import clamps, single
+from compiler.planning.requantization import clamps
 from compiler.planning.softmax import SoftmaxStep
 from compiler.planning.softmax_area import input_words, work_words
 from compiler.planning.vector_copy import VectorCopyStep

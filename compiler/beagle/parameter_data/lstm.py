@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...frontend.graph import Graph, Operator
+from ...frontend.graph import SIGNED_OFFSET, Graph, Operator
 from ...planning.plan import Segment
 from . import tensors
 from .layout import (
@@ -57,7 +57,7 @@ def sequence_lstm(graph: Graph, op: Operator, rules: PackingRules) -> tuple[Segm
 def empty_sequence(graph: Graph, op: Operator) -> bytes:
     """What the vendor streams as the output's first content: zeros, counted from -128."""
     count = math.prod(graph.tensor(op.outputs[0]).shape)
-    return pad_rows(bytes((tensors.SIGNED_OFFSET,)) * count)
+    return pad_rows(bytes((SIGNED_OFFSET,)) * count)
 
 
 def _gate_segments(

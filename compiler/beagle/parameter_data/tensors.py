@@ -8,12 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import UnsupportedModelError, Where
-from ...frontend.graph import Graph, Operator, Tensor, TensorType
+from ...frontend.graph import SIGNED_OFFSET, Graph, Operator, Tensor, TensorType
 from .layout import Array, HeaderVector, bias_header, scale_header, zero_point_header
 from .rules import PackingRules
-
-SIGNED_OFFSET = 128
-"""The chip computes on unsigned bytes: an int8 value q is stored as q + 128."""
 
 
 def place_of(graph: Graph, op: Operator, tensor: Tensor | None = None) -> Where:
