@@ -13,7 +13,7 @@ import pytest
 from compiler.driver import memory_reports, plan_model
 from compiler.emit.report import MemoryReport
 from compiler.emit.texts import size_text
-from compiler.frontend.tflite_reader import read_model
+from compiler.frontend.tflite_reader import read_model, read_model_bytes
 from compiler.options import CompileOptions
 from compiler.planning.fully_connected import reserved_lines
 from compiler.planning.plan import WIDE_LINES, Plan, Segment, Step
@@ -21,6 +21,7 @@ from compiler.planning.shared_memory import cached_lines, share, streamed_lines
 from compiler.release import RELEASE_16
 
 from ..corpus_paths import pairs, require_corpus
+from ..model_builder import ModelBuilder
 
 DENSE = "FC: Dense"
 CONVOLUTIONS = "CONV: 5x"
@@ -137,6 +138,16 @@ def test_dense_256():
     (report,) = memory_reports([model])
     sizes = [size_text(size) for size in (report.used, report.remaining, report.streamed)]
     assert sizes == ["66.00KiB", "7.67MiB", "0.00B"]
+
+
+def test_dense_8192():
+    """The numbers printed by release 16.0 for such a layer, which no corpus file holds (LibrEdgeTPU,
+    docs/HARDWARE_ANALYSIS.md): 0.00B used, 7.88MiB remaining, 64.00MiB streamed."""
+    source = ModelBuilder("int8").input("x", (1, 8192)).fully_connected(8192, bias=False).build()
+    model = plan_model(read_model_bytes(source, "dense_8192"), CompileOptions())
+    (report,) = memory_reports([model])
+    sizes = [size_text(size) for size in (report.used, report.remaining, report.streamed)]
+    assert sizes == ["0.00B", "7.88MiB", "64.00MiB"]
 
 
 def test_nothing_mapped_reports_nothing():
