@@ -141,7 +141,7 @@ def test_dense_256():
 
 
 def test_dense_8192():
-    """The numbers printed by release 16.0 for such a layer, which no corpus file holds (LibrEdgeTPU,
+    """The numbers release 16.0 printed for such a layer, which no corpus file holds (LibrEdgeTPU,
     docs/HARDWARE_ANALYSIS.md): 0.00B used, 7.88MiB remaining, 64.00MiB streamed."""
     source = ModelBuilder("int8").input("x", (1, 8192)).fully_connected(8192, bias=False).build()
     model = plan_model(read_model_bytes(source, "dense_8192"), CompileOptions())
