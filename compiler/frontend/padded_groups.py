@@ -2,7 +2,8 @@
 
 [1, h, w, groups * size] -> [.., h * w * groups, size] moves no byte on the chip if every group
 begins at a word of its own. So the convolution gets more outputs: each group is filled up to a
-multiple of four. Reads and writes the Graph level. Facts: docs/format/movement.md, "Reshaping".
+multiple of four. The values may be requantised in between. Reads and writes the Graph level.
+Facts: docs/format/movement.md, "Reshaping".
 """
 
 from __future__ import annotations
@@ -24,16 +25,30 @@ _MAP_RANK = 4
 
 def grouped_convolution(graph: Graph, reshape: Operator) -> Operator | None:
     """The CONV_2D whose channels `reshape` alone reads, in groups that are no whole words."""
-    if reshape.name != "RESHAPE":
-        return None
-    tensor, size = reshape.inputs[0], _group(graph, reshape)
-    producer = graph.producers().get(tensor)
-    if size is None or producer is None or tensor in graph.outputs:
-        return None
-    op = graph.operators[producer]
-    alone = graph.consumers().get(tensor) == [reshape.index]
-    constant = all(graph.tensors[t].is_constant for t in op.inputs[1:] if t >= 0)
-    return op if op.name == "CONV_2D" and alone and constant else None
+    path = _path(graph, reshape)
+    return path[0] if path else None
+
+
+def _path(graph: Graph, reshape: Operator) -> list[Operator]:
+    """Such a convolution and the QUANTIZEs between it and `reshape`, in order; or nothing."""
+    if reshape.name != "RESHAPE" or _group(graph, reshape) is None:
+        return []
+    producers, consumers = graph.producers(), graph.consumers()
+    path: list[Operator] = []
+    reader = reshape
+    while True:
+        tensor = reader.inputs[0]
+        producer = producers.get(tensor)
+        alone = consumers.get(tensor) == [reader.index] and tensor not in graph.outputs
+        if producer is None or not alone:
+            return []
+        reader = graph.operators[producer]
+        path.insert(0, reader)
+        if reader.name == "CONV_2D":
+            constant = all(graph.tensors[t].is_constant for t in reader.inputs[1:] if t >= 0)
+            return path if constant else []
+        if reader.name != "QUANTIZE":
+            return []
 
 
 def _group(graph: Graph, reshape: Operator) -> int | None:
@@ -50,27 +65,27 @@ def _group(graph: Graph, reshape: Operator) -> int | None:
 def pad_groups(graph: Graph, operators: Collection[int]) -> Graph:
     """The graph with more outputs for every such convolution, if it and its RESHAPE are among
     `operators`; other tensors and operators keep their indices."""
-    found = {}
-    for index in sorted(operators):
-        convolution = grouped_convolution(graph, graph.operators[index])
-        if convolution is not None and convolution.index in operators:
-            size = _group(graph, graph.operators[index])
-            assert size is not None
-            found[convolution.index] = size
+    mapped = frozenset(operators)
+    found = []
+    for index in sorted(mapped):
+        path, size = _path(graph, graph.operators[index]), _group(graph, graph.operators[index])
+        if path and size is not None and mapped.issuperset(op.index for op in path):
+            found.append((path, size))
     if not found:
         return graph
     tensors, changed = list(graph.tensors), list(graph.operators)
-    for index, size in found.items():
-        op = graph.operators[index]
+    for path, size in found:
+        op = path[0]
         inputs = [op.inputs[0]]
         for constant in op.inputs[1:]:
             inputs.append(constant if constant < 0 else len(tensors))
             if constant >= 0:
                 tensors.append(_padded(tensors[constant], len(tensors), size))
-        changed[index] = replace(op, inputs=tuple(inputs))
-        output = tensors[op.outputs[0]]
-        channels = output.shape[-1] // size * _whole(size)
-        tensors[output.index] = replace(output, shape=(*output.shape[:-1], channels))
+        changed[op.index] = replace(op, inputs=tuple(inputs))
+        for between in path:
+            output = tensors[between.outputs[0]]
+            channels = output.shape[-1] // size * _whole(size)
+            tensors[output.index] = replace(output, shape=(*output.shape[:-1], channels))
     return replace(graph, tensors=tuple(tensors), operators=tuple(changed))
 
 

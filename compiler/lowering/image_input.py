@@ -67,6 +67,8 @@ def lower_image_input(lowering: Lowering, step: ImageInputStep) -> None:
         _write_identity(lowering, step)
     else:
         lowering.program.restart_feed()
+        if step.identity_line < 0:
+            lowering.fence_unit(Unit.NARROW_TO_WIDE)
     _add_copies(lowering, step, last=False)
     _start_feed(lowering, step)
     turning = _turning_tiles(step)
@@ -76,6 +78,10 @@ def lower_image_input(lowering: Lowering, step: ImageInputStep) -> None:
     lowering.program.idle()
     _add_copies(lowering, step, last=True)
     lowering.reset()
+
+
+def _identity_line(lowering: Lowering, step: ImageInputStep) -> int:
+    return lowering.plan.identity_line if step.identity_line < 0 else step.identity_line
 
 
 def _write_identity(lowering: Lowering, step: ImageInputStep) -> None:
@@ -108,7 +114,7 @@ def _write_identity(lowering: Lowering, step: ImageInputStep) -> None:
         lowering.add(
             NarrowToWide(
                 narrow=words(base, IDENTITY_WORDS),
-                wide=Nest(step.identity_line, ((1, 1),)),
+                wide=Nest(_identity_line(lowering, step), ((1, 1),)),
                 signal=1,
                 waits=(Wait(Flag.SOUTH_IN, 1, 1, 0),),
                 fill_level=1,
@@ -185,7 +191,7 @@ def _copy(
         slot=lowering.address(step.staging_buffer) + first % 2 * step.slot_words,
         target=lowering.address(step.output_buffer) + interior.offset + done * interior.row_words,
     )
-    line = lowering.plan.identity_line if step.identity_line < 0 else step.identity_line
+    line = _identity_line(lowering, step)
     place = _gather if step.by_channel else _copy_words
     return place(copying(op), step, interior, rows, line)
 

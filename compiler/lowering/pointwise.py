@@ -41,11 +41,16 @@ def lower_pointwise(lowering: Lowering, step: PointwiseStep) -> None:
         load_table(lowering, _TABLES[step.table], tiles)
     if step.bias:
         _bring_bias(lowering, step, tiles)
+    masks: dict[tuple[TensorOp, bool, bool], int] = {}
     for tile_class in step.classes:
         op = _operation(lowering, step, tile_class)
         op = _identity(lowering, op) if step.weight == 1 else _weighted(lowering, op, step, zero)
         op = _biased(op) if step.bias else op
-        lowering.add(requantised(op, step.requantization))
+        # Tiles with a single row or column do not share an instruction with others.
+        key = op, tile_class.height == 1, tile_class.width == 1
+        masks[key] = masks.get(key, 0) | tile_class.tiles
+    for (op, _, _), mask in masks.items():
+        lowering.add(requantised(replace(op, tiles=mask), step.requantization))
     if step.bias:
         data = b"".join(number.to_bytes(4, "little", signed=True) for number in step.bias)
         data = data.ljust(ROW_BYTES, b"\0")
@@ -90,7 +95,6 @@ def _operation(lowering: Lowering, step: PointwiseStep, tile_class: PatchClass) 
     loops = (steps, step.channel_words) if step.channel_words > 1 else (steps,)
     written = _stream(lowering.address(step.output), target, tile_class, step.channel_words)
     return TensorOp(
-        tiles=tile_class.tiles,
         loops=loops,
         narrow_in=_stream(lowering.address(step.input), source, tile_class, step.channel_words),
         narrow_out=written,
@@ -104,16 +108,21 @@ def _operation(lowering: Lowering, step: PointwiseStep, tile_class: PatchClass) 
 
 
 def _identity(lowering: Lowering, op: TensorOp) -> TensorOp:
-    """Every word times the identity line."""
-    idle = tuple((count, 0) for count in op.loops)
+    """Every word times the identity line; one pixel of several words has no loop of its own."""
+    single = op.loops[0] == 1 and len(op.loops) > 1
+    level = 0 if single else 1
+    loops = op.loops[1:] if single else op.loops
+    idle = tuple((count, 0) for count in loops)
+    ready = Wait(Flag.NARROW_TO_WIDE, 1 + level, lowering.sync.count(Flag.NARROW_TO_WIDE))
     return replace(
         op,
+        loops=loops,
         wide=Nest(LINE_UNITS * lowering.plan.identity_line, idle),
         partial=Nest(0, idle, 0, 0, LINE_UNITS),
-        signal_operands=1,
-        waits=(Wait(Flag.NARROW_TO_WIDE, 2, lowering.sync.count(Flag.NARROW_TO_WIDE)),),
+        signal_operands=level,
+        waits=(ready,),
         mode=Mode.IDENTITY,
-        group_level=1,
+        group_level=level,
     )
 
 

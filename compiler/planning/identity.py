@@ -35,21 +35,30 @@ _PLACED_BELOW = frozenset(
     }
 )
 """Operators whose blocks start below whatever lines are taken."""
-_BELOW_TOP_LINE = frozenset({"TILE"})
+_BELOW_TOP_LINE = frozenset({"EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TILE"})
 """Operators whose blocks leave the very top line free."""
 
 
 class SharedIdentity:
     """State while a plan is made. line: where spatial passes put it, None for the line below
     the blocks of all steps; last: number of the last operator that asked for it; until: the
-    last that will, as an earlier plan of the same steps found out (None: not known)."""
+    last that will, as an earlier plan of the same steps found out (None: not known); of_picture:
+    it is the one by which the first picture is gathered, whose pixels are whole words."""
 
-    def __init__(self, until: int | None = None, *, may_be_high: bool = True) -> None:
+    def __init__(
+        self, until: int | None = None, *, may_be_high: bool = True, of_picture: bool = False
+    ) -> None:
         self.until = until
         self.may_be_high = may_be_high
+        self.of_picture = of_picture
         self.used = False
         self.line: int | None = None
         self.last = 0
+        self._offered: int | None = None
+
+    def fresh(self) -> SharedIdentity:
+        """The same decisions, for another plan."""
+        return SharedIdentity(self.until, may_be_high=self.may_be_high, of_picture=self.of_picture)
 
     def ask(self, operator: int) -> bool:
         """Operator number `operator` needs it; whether it has to be made."""
@@ -57,9 +66,19 @@ class SharedIdentity:
         self.last = max(self.last, operator)
         return not made
 
+    def offer(self, operator: int) -> None:
+        """A picture of whole words comes in for operator number `operator`, with an identity of
+        its own, before anything asked for the shared one."""
+        if not self.used and self.may_be_high and self._offered is None:
+            self._offered = operator
+
     def next_plan(self, names: Sequence[str], ends: Sequence[int]) -> SharedIdentity | None:
         """How to plan again, None if the plan is good. names: of all operators; ends: numbers of
         the last operators of the runs of spatial passes."""
+        if self._offered is not None and self.used:
+            below = _PLACED_BELOW | _BELOW_TOP_LINE
+            if not ends and below.issuperset(names[self._offered : self.last + 1]):
+                return SharedIdentity(until=self.last, of_picture=True)
         if self.line is None or self.until is not None:
             return None
         below = _PLACED_BELOW | (_BELOW_TOP_LINE if self.line == WIDE_LINES - 1 else frozenset())

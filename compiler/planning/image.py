@@ -17,6 +17,7 @@ from math import gcd
 from ..fast_dataclass import dataclass
 from .builder import PlanBuilder
 from .family import Border
+from .identity import NAME as IDENTITY
 from .map_layout import MapLayout
 from .plan import WIDE_LINES, Step
 from .refusal import Refusal
@@ -244,6 +245,8 @@ def _lines(planner: PlanBuilder, source: InputSource, fifo: int, *, keep: bool) 
         found = by_channel and image.ask(planner.place)
         line = (image.line or 0) if found else -1
         return _Lines(line, planner.block_line(fifo))
+    if not by_channel and _shares_identity(planner):
+        return _Lines(-1, planner.block_line(fifo))
     image.there = by_channel
     if by_channel and image.uses:
         lines = _identity_lines(source.channels)
@@ -255,8 +258,22 @@ def _lines(planner: PlanBuilder, source: InputSource, fifo: int, *, keep: bool) 
     return _Lines(blocks["identity"], blocks["fifo"])
 
 
+def _shares_identity(planner: PlanBuilder) -> bool:
+    """Whether a picture of whole words is gathered by the identity that other steps use, too:
+    the first one makes it. (Blocks of vector inputs do not make room.)"""
+    shared, flow = planner.shared_identity, planner.dataflow
+    if not shared.of_picture:
+        if all(accepts_image(planner, flow.source(tensor)) for tensor in flow.inputs):
+            shared.offer(planner.place)
+        return False
+    if not shared.used:
+        shared.line = planner.block_line(1)
+        planner.taken[IDENTITY] = (shared.line, shared.line + 1)
+    return shared.until is not None and planner.place <= shared.until
+
+
 def _identity_scratch(planner: PlanBuilder, source: InputSource, lines: _Lines) -> str:
-    if source.stored:
+    if source.stored or lines.identity < 0:
         return planner.identity() if lines.identity < 0 else ""
     words = IDENTITY_WORDS
     if source.channels % WORD_BYTES:

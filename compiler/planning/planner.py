@@ -114,7 +114,7 @@ def _plan_region(graph: Graph, region: Region, release: Release, narrow_words: i
             again = shared.next_plan(names, [run.last for run in runs]), image.next_plan(names)
             if again == (None, None):
                 return _Attempt(planner, spans)
-            shared = again[0] or SharedIdentity(shared.until, may_be_high=shared.may_be_high)
+            shared = again[0] or shared.fresh()
             image = again[1] or ImageIdentity(image.uses, may_be_kept=image.may_be_kept)
 
     return _plan_with_runs(attempt, narrow_words, counted=True)
@@ -212,13 +212,18 @@ def _plan_inputs(planner: PlanBuilder, op: Operator, waiting: dict[int, None]) -
             _plan_border(planner, INPUTS, tensor, "input")
 
 
+_OTHER_ON_VECTORS = frozenset(
+    {"CONCATENATION", "EXPAND_DIMS", "LOGISTIC", "RESHAPE", "SQUEEZE", "TANH"}
+)
+
+
 def _names(planner: PlanBuilder) -> list[str]:
     """Of all operators; on vectors, some have their blocks elsewhere."""
     flow = planner.dataflow
     names = []
     for op in flow.operators:
         on_map = isinstance(planner.layouts.get(flow.source(op.outputs[0])), MapLayout)
-        plain = on_map or op.name not in ("CONCATENATION", "LOGISTIC", "TANH")
+        plain = on_map or op.name not in _OTHER_ON_VECTORS
         names.append(op.name if plain else f"{op.name} of a vector")
     return names
 

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.frontend.tflite_reader import read_model_bytes
+from compiler.planning.convolution import ConvolutionStep
 from compiler.planning.elementwise import LARGEST_WEIGHT, SumStep, best_ratio
+from compiler.planning.image import ImageInputStep
 from compiler.planning.patches import InteriorCopyStep
-from compiler.planning.plan import Plan
+from compiler.planning.plan import WIDE_LINES, Plan
 from compiler.planning.planner import plan_region
 from compiler.planning.pointwise import PointwiseStep, constant_number
 from compiler.planning.resize import ResizeStep, first_pixel, phase
@@ -31,10 +33,10 @@ def steps(plan: Plan, kind: type) -> list:
     return [step for step in plan.steps if type(step) is kind]
 
 
-def residual(kernel: int = 1) -> ModelBuilder:
+def residual(kernel: int = 1, channels: int = 4) -> ModelBuilder:
     """conv -> (conv, skip) -> ADD -> conv."""
     builder = ModelBuilder("int8")
-    builder.input("picture", (1, 16, 16, 4)).conv2d(8, 1)
+    builder.input("picture", (1, 16, 16, channels)).conv2d(8, 1)
     skip = builder.last
     builder.conv2d(8, kernel)
     builder.add(skip, builder.last)
@@ -76,7 +78,7 @@ def test_a_sum_takes_the_buffer_of_the_operand_that_dies() -> None:
 
 
 def test_an_operand_with_a_halo_is_copied() -> None:
-    plan = plan_of(residual(3))
+    plan = plan_of(residual(3, channels=3))
     (copy,) = steps(plan, InteriorCopyStep)
     (step,) = steps(plan, SumStep)
     assert copy.output == step.terms[0].buffer
@@ -84,11 +86,36 @@ def test_an_operand_with_a_halo_is_copied() -> None:
     assert plan.identity_line < min(other.lowest_line for other in plan.steps)
 
 
+def three_limits(channels: int) -> ModelBuilder:
+    builder = ModelBuilder("uint8").input("picture", (1, 8, 8, channels)).conv2d(8, 1)
+    return builder.relu().relu(six=True).conv2d(8, 1).relu()
+
+
 def test_the_identity_is_made_once() -> None:
-    builder = ModelBuilder("uint8").input("picture", (1, 8, 8, 4)).conv2d(8, 1)
-    plan = plan_of(builder.relu().relu(six=True).conv2d(8, 1).relu())
+    plan = plan_of(three_limits(3))
     made = [step.constants for step in steps(plan, PointwiseStep)]
     assert bool(made[0]) and made[1:] == ["", ""]
+
+
+def test_a_picture_of_whole_words_makes_it() -> None:
+    """It lies in the top line, and the blocks of all steps up to its last use below it."""
+    plan = plan_of(three_limits(4))
+    (picture,) = steps(plan, ImageInputStep)
+    assert picture.identity_buffer == "identity"
+    assert [step.constants for step in steps(plan, PointwiseStep)] == ["", "", ""]
+    assert plan.identity_line == WIDE_LINES - 1
+    convolutions = steps(plan, ConvolutionStep)
+    ends = [
+        step.blocks.headers + len(step.headers) * step.chunks.slots + 32 for step in convolutions
+    ]
+    assert ends == [plan.identity_line] * 2
+
+
+def test_a_picture_alone_keeps_its_own() -> None:
+    plan = plan_of(ModelBuilder("uint8").input("picture", (1, 8, 8, 4)).conv2d(8, 1))
+    (picture,) = steps(plan, ImageInputStep)
+    assert picture.identity_line >= 0
+    assert plan.identity_line == WIDE_LINES
 
 
 def test_a_value_that_is_read_later_keeps_its_buffer() -> None:
