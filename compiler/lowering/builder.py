@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..fast_dataclass import dataclass
 from ..release import Release
 from .program import (
     ALL_TILES,
     Halt,
     Instruction,
     Jump,
+    Pop,
     Program,
     ScalarFence,
     ScalarOp,
@@ -43,6 +45,15 @@ TAG_OUTPUT = 3
 TAG_INTERRUPT = 4
 
 
+@dataclass(frozen=True, slots=True)
+class _Fed:
+    """A pop of what the host sends, since the last barrier: its tiles, and those which know that
+    these have it (masks)."""
+
+    destinations: int
+    known_to: int
+
+
 class ProgramBuilder:
     """Instructions in order, plus the two ring producer message counters, which run
     through the whole program (`producer_a`, `producer_b`)."""
@@ -52,9 +63,42 @@ class ProgramBuilder:
         self.instructions: list[Instruction] = []
         self.producer_a = 0
         self.producer_b = 0
+        self._fed: list[_Fed] = []
 
     def add(self, instruction: Instruction) -> None:
         self.instructions.append(instruction)
+        if isinstance(instruction, Pop):
+            if instruction.signal_ring is not None:
+                self._fed.clear()
+            else:
+                self._fed.append(_Fed(instruction.destinations, instruction.destinations))
+        elif isinstance(instruction, ScalarFence) and instruction.notify_tiles == ALL_TILES:
+            self._fed.clear()
+
+    def tell(self, sources: int, tiles: int) -> None:
+        """Each of `tiles` has got data of all of `sources`, and knows what the host sent these."""
+        for number, fed in reversed(list(enumerate(self._fed))):
+            if fed.destinations & sources:
+                self._fed[number] = replace(fed, known_to=fed.known_to | tiles)
+                return
+
+    def overtakes_feed(self, sender: int, readers: int) -> bool:
+        """Whether a message of tile `sender`, with all units of it idle before, could reach one
+        of `readers` before what the host sends there. A tile knows of the pops up to the last one
+        it knows of; all tiles know of those before a barrier, and before one that counts as a
+        message (docs/format/synchronisation.md, "Ring bus")."""
+        return any(fed.destinations & readers for fed in self._fed[self._known_to(sender) :])
+
+    def takes_turn(self, sender: int) -> None:
+        """Tile `sender` sends a message: whoever sends behind it knows what it knows."""
+        del self._fed[: self._known_to(sender)]
+
+    def _known_to(self, tile: int) -> int:
+        """Pops since the last barrier up to the last one that a tile knows of."""
+        for number in range(len(self._fed), 0, -1):
+            if self._fed[number - 1].known_to >> tile & 1:
+                return number
+        return 0
 
     # -- fences ---------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from .line_transfer import LineTransfer
 from .lower import Lowering
 from .program import Direction, Flag, MeshMove, NarrowToWide, Wait
 from .raw_copy import Place, raw_copy
-from .ring_transfer import RingLines, behind_feed, ring_run
+from .ring_transfer import RingLines, ring_run
 from .runs import Run
 from .streams import words
 
@@ -98,7 +98,6 @@ class _Gather:
 
     def by_messages(self) -> None:
         """Tile after tile over the ring."""
-        behind_feed(self.lowering)
         layout = self.step.input
         whole = layout.width * layout.channel_words
         for tile in range(GRID * GRID):

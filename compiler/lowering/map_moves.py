@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..planning.map_moves import Fill, MapMoveStep, Walk
 from .lower import Lowering
 from .program import Direction, Flag, MeshMove
-from .ring_transfer import RingLines, behind_feed, ring_run
+from .ring_transfer import RingLines, ring_run
 from .runs import Run
 
 PRODUCER_BELOW = 4
@@ -24,7 +24,6 @@ def lower_map_move(lowering: Lowering, step: MapMoveStep) -> None:
         lowering.add(_fill(lowering, fill))
     if step.fills:
         lowering.program.idle()
-    behind_feed(lowering)
     lines = RingLines(step.consumer_line, step.consumer_line - PRODUCER_BELOW)
     for message in step.messages:
         received = lowering.sync.on_tile(Flag.WIDE_TO_NARROW, message.reader)

@@ -98,6 +98,17 @@ def lower_relayout(lowering: Lowering, step: RelayoutStep) -> None:
         for instruction in transfer.instructions():
             lowering.add(instruction)
         lowering.reset()
+    lowering.program.tell(_owners(step), step.blocks.mask)
+
+
+def _owners(step: RelayoutStep) -> int:
+    """Tiles with pixels of the map."""
+    return sum(
+        1 << GRID * row + column
+        for row, height in enumerate(step.heights)
+        for column, width in enumerate(step.widths)
+        if height and width
+    )
 
 
 def write_byte_identity(lowering: Lowering, scratch: int, line: int) -> None:

@@ -16,7 +16,6 @@ from .program import (
     Flag,
     NarrowToWide,
     Nest,
-    Pop,
     Ring,
     RingConsume,
     RingProduce,
@@ -40,16 +39,6 @@ class RingLines:
 
     consumer: int
     producer: int
-
-
-def behind_feed(lowering: Lowering) -> None:
-    """A barrier, if bytes of the host may still be under way to a tile that gets a message."""
-    for instruction in reversed(lowering.program.instructions):
-        if isinstance(instruction, ScalarFence) and instruction.notify_tiles == ALL_TILES:
-            return
-        if isinstance(instruction, Pop):
-            lowering.program.barrier()
-            return
 
 
 def ring_message(
@@ -83,7 +72,11 @@ def ring_run(
     destination: Run,
     lines: RingLines,
 ) -> None:
-    """The words of one stream of tile `sender` to as many of the tiles `readers`."""
+    """The words of one stream of tile `sender` to as many of the tiles `readers`; a barrier in
+    front, if bytes of the host may still be under way to these."""
+    if lowering.program.overtakes_feed(sender, readers):
+        lowering.program.barrier()
+    lowering.program.takes_turn(sender)
     _receive(lowering, readers, destination, lines.consumer)
     _send(lowering, sender, readers, source, lines.producer)
 

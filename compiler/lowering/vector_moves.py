@@ -10,7 +10,7 @@ from ..planning.vector_concatenation import JoinedStep
 from ..planning.vector_copy import VectorCopyStep, VectorMoveStep
 from .lower import Lowering
 from .mesh_transfer import MeshTransfer
-from .ring_transfer import RingLines, behind_feed, ring_message
+from .ring_transfer import RingLines, ring_message
 from .streams import stream
 
 PRODUCER_BELOW = 4
@@ -35,7 +35,6 @@ def lower_vector_copy(lowering: Lowering, step: VectorCopyStep) -> None:
 def lower_vector_move(lowering: Lowering, step: VectorMoveStep) -> None:
     """reset; one message after the other; the scalar core waits; reset."""
     lowering.reset()
-    behind_feed(lowering)
     output = lowering.address(step.output)
     lines = RingLines(step.consumer_line, step.consumer_line - PRODUCER_BELOW)
     for message, name in zip(step.messages, step.inputs, strict=True):

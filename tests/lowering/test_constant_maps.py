@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from compiler.planning.constant_map import LINE_BYTES
+from compiler.planning.fully_connected import GatherStep
 from compiler.planning.image import ImageInputStep
 from compiler.planning.map_collection import FlattenGatherStep
 from compiler.planning.multiply import ProductStep
@@ -52,3 +53,13 @@ def test_two_constants_and_the_identity_of_a_picture_of_three_channels() -> None
     assert [step.identity_buffer for step in constants] == ["", ""]
     below = [step for step in steps if steps.index(step) < steps.index(constants[-1])]
     assert all(step.lowest_line <= first.identity_line for step in below)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_messages_to_all_tiles_come_behind_numbers_for_all_tiles(size: int) -> None:
+    """The map of a small picture lies on few tiles, the constant on all."""
+    builder = ModelBuilder("int8", seed=3).input("x", (1, size, size, 4))
+    numbers = builder.constant(np.arange(4, dtype=np.int8), scales=[0.05], zero_points=[0])
+    builder.add(builder.last, numbers).mean().fully_connected(800)
+    (gather,) = steps_of(check(builder, concurrent=True), GatherStep)
+    assert gather.readers >> 12
