@@ -15,6 +15,7 @@ from compiler.options import CompileOptions
 from compiler.planning.plan import Plan
 from compiler.planning.planner import Region, plan_region
 
+from .emulator.compiled import faults
 from .emulator.reference import Reference, counted
 
 
@@ -61,5 +62,4 @@ def run_in_passes(data: bytes, words: int, *, concurrent: bool = False) -> PassR
         int(np.count_nonzero(counted(array) != reference[names[name]]))
         for name, array in result.outputs.items()
     )
-    hazards = [str(hazard) for run in result.runs for hazard in run.hazards]
-    return PassRun(plan, differing, hazards)
+    return PassRun(plan, differing, faults(result))

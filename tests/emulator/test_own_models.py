@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from compiler.emulator.device import Device
 from compiler.emulator.model import random_inputs
 from compiler.frontend.tflite_reader import read_model_bytes
-from tests.emulator.compiled import compile_model
+from tests.emulator.compiled import compile_model, faults
 from tests.emulator.reference import Reference, counted
 from tests.model_builder import ModelBuilder
 from tests.tensorflow_lite import outputs
@@ -52,8 +52,7 @@ def test_random_networks(data):
     inputs = random_inputs(model, 1)
     result = model.run(inputs)
     timed = model.run(inputs, Device("concurrent"))
-    for run in timed.runs:
-        assert [str(report) for report in run.hazards] == []
+    assert faults(timed) == []
     values = Reference(graph, {graph.inputs[0]: counted(inputs["x"])}).run()
     expected = outputs(data, inputs)
     operators = [op for op in model.graph.operators if op.index in model.executables]

@@ -17,6 +17,7 @@ from compiler.planning.map_collection import FlattenGatherStep, is_even
 from compiler.planning.softmax import SoftmaxStep
 from compiler.planning.vector_copy import VectorCopyStep, VectorMoveStep
 from compiler.planning.window_pool import WindowPoolStep
+from tests.emulator.compiled import faults
 from tests.emulator.reference import Reference, counted
 from tests.model_builder import ModelBuilder
 
@@ -30,7 +31,7 @@ def check(builder: ModelBuilder, *, concurrent: bool = False):
     compiled = CompiledModel(compile_graph(model, 1, CompileOptions()))
     inputs = random_inputs(compiled, seed=1)
     result = compiled.run(inputs, Device("concurrent" if concurrent else "functional"))
-    assert not any(run.hazards for run in result.runs)
+    assert faults(result) == []
     names = {tensor.name: tensor.index for tensor in graph.tensors}
     reference = Reference(graph, {names[n]: counted(array) for n, array in inputs.items()}).run()
     for name, array in result.outputs.items():

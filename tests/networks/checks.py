@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from compiler.emulator.device import Device
 from compiler.emulator.model import CompiledModel
+from tests.emulator.compiled import faults
 
 from .catalogue import Network
-from .measure import Compiled, compare, compiled, hazards, run
+from .measure import Compiled, compare, compiled, run
 
 
 def check_network(network: Network, *, full: bool = False) -> Compiled:
@@ -24,4 +25,4 @@ def check_network(network: Network, *, full: bool = False) -> Compiled:
 def check_hazards(network: Network) -> None:
     """The small network, with every unit on its own clock."""
     model = CompiledModel(compiled(network.build(full=False)).data)
-    assert hazards(run(model, Device("concurrent"))) == []
+    assert faults(run(model, Device("concurrent"))) == []

@@ -86,10 +86,6 @@ def run(model: CompiledModel, device: Device | None = None) -> ModelResult:
     return model.run(random_inputs(model, 1), device)
 
 
-def hazards(result: ModelResult) -> list[str]:
-    return [str(report) for device_run in result.runs for report in device_run.hazards]
-
-
 def reference(graph: Graph, model: CompiledModel, result: ModelResult) -> Reference:
     """The reference arithmetic of all operators, for the inputs of a run."""
     index = {tensor.name: tensor.index for tensor in graph.tensors}

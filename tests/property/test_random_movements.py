@@ -16,6 +16,7 @@ from compiler.emulator import Device
 from compiler.emulator.model import CompiledModel, random_inputs
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.options import CompileOptions
+from tests.emulator.compiled import faults
 from tests.emulator.reference import Reference, counted
 from tests.random_movements import moving_network
 
@@ -51,4 +52,4 @@ def test_random_movements_have_no_hazards(seed: int) -> None:
     _, model, compiled = _compiled(seed)
     if model.plans:
         result = compiled.run(random_inputs(compiled, seed=1), Device("concurrent"), partial=True)
-        assert not [str(hazard) for run in result.runs for hazard in run.hazards]
+        assert faults(result) == []

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.driver import compile_graph, plan_model, share_memory
+from compiler.emulator import Device
 from compiler.emulator.model import CompiledModel, random_inputs
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.options import CompileOptions
+from tests.emulator.compiled import compile_model, faults
 from tests.emulator.reference import Reference, counted
 from tests.random_networks import network
 
@@ -37,3 +39,10 @@ def test_random_networks_compute_the_reference(seed: int) -> None:
     assert all("is another one, renamed" in reason for reason in reasons), reasons
     for name, array in outputs.items():
         np.testing.assert_array_equal(counted(array), reference[names[name]], err_msg=name)
+
+
+@settings(derandomize=True, deadline=None, max_examples=max(3, EXAMPLES // 10))
+@given(st.integers(0, 1 << 32))
+def test_random_networks_have_no_hazards(seed: int) -> None:
+    compiled = compile_model(network(seed))
+    assert faults(compiled.run(random_inputs(compiled, seed=1), Device("concurrent"))) == []
