@@ -331,6 +331,16 @@ class ModelBuilder(ShapeLayers):
         """TANH."""
         return self._table_op("TANH", source, (1 / 128, middle(self.type)), {}, 0.6)
 
+    def l2_normalization(self, *, source: Value | None = None) -> Self:
+        """L2_NORMALIZATION over the last dimension."""
+        channels = self._pick(source).shape[-1]
+        scale = (1 / 128, middle(self.type))
+        return self._table_op("L2_NORMALIZATION", source, scale, {}, 1 / math.sqrt(channels))
+
+    def rsqrt(self, *, output: Scale, source: Value | None = None) -> Self:
+        """RSQRT."""
+        return self._table_op("RSQRT", source, output, {}, 1.0)
+
     def relu(self, *, six: bool = False, source: Value | None = None) -> Self:
         """RELU or RELU6 with the quantisation of the input."""
         value = self._pick(source)

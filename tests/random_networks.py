@@ -5,6 +5,7 @@ A network is a function of its seed alone, so a seed is enough to see one again.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -40,6 +41,7 @@ class RandomMaps:
         "extreme",
         "slope",
         "transposed",
+        "root",
     )
 
     def __init__(self, seed: int) -> None:
@@ -213,6 +215,21 @@ class RandomMaps:
         scale, zero = float(np.float32(self.choose([0.002, 0.01]))), low + self.choose([0, 128])
         constant = self.builder.constant(alpha, scales=[scale], zero_points=[zero])
         self.builder.prelu(constant, source=value)
+
+    def _root(self) -> None:
+        """L2_NORMALIZATION, or RSQRT of values that are not negative (which TensorFlow Lite has of
+        int8 values only)."""
+        value = self.pick()
+        low = -128 if self.builder.type == "int8" else 0
+        if value.shape[-1] % 2 == 0 and self.choose(range(3)):
+            self.builder.l2_normalization(source=value)
+        elif self.builder.type == "int8":
+            self.others.append(self.builder.relu(source=value).last)
+            root = 1 / math.sqrt(value.output[0])
+            scale = root / self.choose([30, 255, 700])
+            self.builder.rsqrt(output=(float(np.float32(scale)), low + self.choose([0, 40])))
+        else:
+            self._pointwise()
 
     def _resize(self) -> None:
         value = self.pick()

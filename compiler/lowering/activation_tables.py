@@ -9,6 +9,8 @@ from .lookup_tables import load_lookup
 from .lower import Lowering
 from .program import Flag, Unit
 
+INVERSE_ROOT = 7
+"""`TensorOp.activation` with that table: the argument is reduced, the result has 16 bits."""
 _OPERATION_FLAGS = 1 << Flag.AVDATA | 1 << Flag.PARAMETERS | 1 << Flag.PARTIAL_SUMS
 """The tensor op's own counters."""
 

@@ -91,6 +91,16 @@ def _pixels(place: Patch, height: int, width: int, words: int) -> tuple[tuple[in
     )
 
 
+def words_of_pixels(base: int, place: Patch, tile_class: PatchClass, words: int) -> Nest:
+    """The words of a pixel, columns and rows of a patch in a buffer at word `base`; in bytes."""
+    return stream(
+        WORD_BYTES * (base + place.offset),
+        (words, WORD_BYTES),
+        (tile_class.width, WORD_BYTES * place.pixel_words),
+        (tile_class.height, WORD_BYTES * place.row_words),
+    )
+
+
 def lower_interior_copy(lowering: Lowering, step: InteriorCopyStep) -> None:
     """idle; copies; idle; reset."""
     fence_identity(lowering, step.identity)

@@ -9,6 +9,7 @@ from ..planning.elementwise import SumStep
 from ..planning.flatten import FlattenSpreadStep
 from ..planning.fully_connected import FullyConnectedStep, GatherStep
 from ..planning.image import ImageInputStep
+from ..planning.inverse_root import RootStep
 from ..planning.logistic import LogisticStep
 from ..planning.lstm import BlockInputStep, LstmStep
 from ..planning.map_collection import FlattenGatherStep
@@ -16,6 +17,7 @@ from ..planning.map_concatenation import JoinedMapStep
 from ..planning.map_moves import MapMoveStep
 from ..planning.map_output import MapOutputStep
 from ..planning.multiply import ProductStep
+from ..planning.normalization import NormalizationStep
 from ..planning.pass_steps import CollectStep, ParkStep, PassInputStep
 from ..planning.patches import InteriorCopyStep
 from ..planning.plan import Step
@@ -33,6 +35,7 @@ from .flatten import lower_flatten_gather, lower_flatten_spread
 from .fully_connected import lower_fully_connected
 from .gather import lower_gather
 from .image_input import lower_image_input
+from .inverse_root import lower_root
 from .logistic import lower_logistic
 from .lower import StepLowering
 from .lstm import lower_lstm
@@ -40,6 +43,7 @@ from .map_concatenation import lower_joined_map
 from .map_moves import lower_map_move
 from .map_output import lower_map_output
 from .multiply import lower_product
+from .normalization import lower_normalization
 from .passes import lower_collect, lower_park, lower_pass_input
 from .pointwise import lower_pointwise
 from .pooling import lower_global_pool, lower_local_pool
@@ -58,6 +62,8 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     SumStep: lower_sum,
     PointwiseStep: lower_pointwise,
     ProductStep: lower_product,
+    NormalizationStep: lower_normalization,
+    RootStep: lower_root,
     ResizeStep: lower_resize,
     MapOutputStep: lower_map_output,
     JoinedMapStep: lower_joined_map,

@@ -38,10 +38,12 @@ from .map_limits import (
     maps_of_one_picture,
     one_unit,
     operands_of_one_unit,
+    pairs_of_channels,
     picture_from_host,
     quantised_constant,
     repeated_pixels,
     requantised_on_a_map,
+    root_of_zero_saturates,
 )
 from .movement_limits import (
     LONGEST,
@@ -98,13 +100,6 @@ def lowering_exists(graph: Graph, op: Operator, _context: Context) -> Violation 
     if op.name in LOWERINGS:
         return None
     return Violation(op.name, hint="It runs on the CPU; the model stays correct.")
-
-
-@constraint()
-def inverse_root(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """Not lowered: the chip's table of the inverse root is known for arguments of 1 and more, with
-    results of 16 bits."""
-    return Violation("arguments of any size", "1 and more", result(graph, op).name)
 
 
 @constraint()
@@ -187,7 +182,6 @@ _REDUCED_EXTREME = Lowering(
     (several_pixels, rows_or_columns, same_real_values),
     (picture_from_host,),
 )
-_ROOT = Lowering(Evidence.REFUSED, "", (inverse_root,))
 _CLAMP = Lowering(Evidence.EMULATOR, "", (maps_of_one_picture,), (picture_from_host,))
 _MOVE = Lowering(Evidence.EMULATOR, "", (whole_words, same_units), (picture_from_host,))
 _CONVOLUTION = (vector_in_blocks,)
@@ -225,7 +219,9 @@ LOWERINGS: dict[str, Lowering] = {
         (vector_in_blocks,),
         (host_vector,),
     ),
-    "L2_NORMALIZATION": _ROOT,
+    "L2_NORMALIZATION": Lowering(
+        Evidence.EMULATOR, "", (maps_of_one_picture, pairs_of_channels), (picture_from_host,)
+    ),
     "LOGISTIC": Lowering(
         Evidence.VENDOR_BYTES,
         "yamnet_spectra_in, movenet_single_pose_lightning_ptq",
@@ -279,7 +275,9 @@ LOWERINGS: dict[str, Lowering] = {
         (maps_of_one_picture, doubled_or_same),
         (picture_from_host,),
     ),
-    "RSQRT": _ROOT,
+    "RSQRT": Lowering(
+        Evidence.EMULATOR, "", (maps_of_one_picture, root_of_zero_saturates), (picture_from_host,)
+    ),
     "SLICE": _MOVE,
     "SOFTMAX": Lowering(
         Evidence.VENDOR_BYTES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 from ..frontend.graph import Graph, Operator, Tensor
+from ..frontend.inverse_roots import argument_factor, largest_root, steps_above
 from ..frontend.movement import picture
 from .constraints.base import (
     Context,
@@ -27,6 +28,10 @@ GATHERED = 64
 """Channels of the largest picture from the host whose pixels are no whole words."""
 LARGEST_STRIDE = 8
 """Stride of a transposed convolution: 64 steps with both."""
+MOST_NORMALISED = 8192
+"""Channels of which every norm has an inverse root of 2 and more."""
+MOST_FACTOR = 16
+"""Root of the largest factor of an argument of RSQRT."""
 TILE_ROWS = 4
 """Tile rows and tile columns: each needs a pixel of its own."""
 
@@ -135,6 +140,25 @@ def doubled_or_same(graph: Graph, op: Operator, _context: Context) -> Violation 
     if option(op, "align_corners") or not option(op, "half_pixel_centers"):
         return Violation("other positions of the pixels", "half-pixel centers")
     return None
+
+
+@constraint()
+def pairs_of_channels(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """L2_NORMALIZATION is lowered over an even number of channels, up to 8192."""
+    channels = result(graph, op).shape[-1]
+    if channels % 2 or channels > MOST_NORMALISED:
+        return Violation(channels, f"even, up to {MOST_NORMALISED}", result(graph, op).name)
+    return None
+
+
+@constraint()
+def root_of_zero_saturates(graph: Graph, op: Operator, _context: Context) -> Violation | None:
+    """RSQRT is lowered if the root of a sixteenth of an input step is beyond the result's range:
+    an input of 0 then gives the largest value, as in TensorFlow Lite."""
+    if argument_factor(graph, op) is not None:
+        return None
+    steps = f"{MOST_FACTOR * largest_root(graph, op):.1f} steps"
+    return Violation(steps, f"more than {steps_above(graph, op)} steps", result(graph, op).name)
 
 
 @constraint()

@@ -12,12 +12,14 @@ from .flatten import FLATTEN
 from .fully_connected import FULLY_CONNECTED
 from .gathered_pool import GATHERED_POOL
 from .image import IMAGE_INPUT
+from .inverse_root import INVERSE_ROOT
 from .logistic import LOGISTIC
 from .lstm import LSTM, SEQUENCE_INPUT, STATE_INPUT
 from .map_concatenation import MAP_CONCATENATION
 from .map_moves import MAP_MOVE
 from .map_output import MAP_OUTPUT
 from .multiply import PRODUCT
+from .normalization import NORMALIZATION
 from .pointwise import POINTWISE
 from .pooling import GLOBAL_POOL, LOCAL_POOL
 from .reduced_minimum import REDUCED_MINIMUM
@@ -52,6 +54,8 @@ FAMILIES: tuple[Family, ...] = (
     EXTREME,
     SQUARED_DIFFERENCE,
     PRELU,
+    NORMALIZATION,
+    INVERSE_ROOT,
     RESIZE,
     LOGISTIC,
     LSTM,

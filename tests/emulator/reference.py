@@ -47,7 +47,7 @@ from .reference_sums import (
     total,
     transposed_convolution,
 )
-from .reference_tables import hyperbolic, logistic, softmax
+from .reference_tables import hyperbolic, l2_normalization, logistic, rsqrt, softmax
 
 
 class Reference(Tensors):
@@ -83,6 +83,7 @@ OPERATORS: dict[str, Callable[[Tensors, Operator], Any]] = {
     "DEPTHWISE_CONV_2D": convolution,
     "EXPAND_DIMS": reshape,
     "FULLY_CONNECTED": fully_connected,
+    "L2_NORMALIZATION": l2_normalization,
     "LOGISTIC": logistic,
     "MAXIMUM": extreme,
     "MAX_POOL_2D": max_pool,
@@ -101,6 +102,7 @@ OPERATORS: dict[str, Callable[[Tensors, Operator], Any]] = {
     "RESHAPE": reshape,
     "RESIZE_BILINEAR": resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": resize_nearest,
+    "RSQRT": rsqrt,
     "SLICE": cut,
     "SOFTMAX": softmax,
     "SPACE_TO_DEPTH": space_to_depth,

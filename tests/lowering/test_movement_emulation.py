@@ -22,14 +22,14 @@ from tests.emulator.reference import Reference, counted
 from tests.model_builder import ModelBuilder
 
 
-def check(builder: ModelBuilder, *, concurrent: bool = False):
+def check(builder: ModelBuilder, *, concurrent: bool = False, inputs=None):
     """Everything is mapped and every output exact, units side by side without a hazard if
-    `concurrent`; returns the steps."""
+    `concurrent`, of random inputs or these (by name); returns the steps."""
     graph = read_model_bytes(builder.build(), "test")
     (model,) = share_memory([plan_model(graph, CompileOptions())])
     assert not model.partition.reasons, list(map(str, model.partition.reasons.values()))
     compiled = CompiledModel(compile_graph(model, 1, CompileOptions()))
-    inputs = random_inputs(compiled, seed=1)
+    inputs = inputs or random_inputs(compiled, seed=1)
     result = compiled.run(inputs, Device("concurrent" if concurrent else "functional"))
     assert faults(result) == []
     names = {tensor.name: tensor.index for tensor in graph.tensors}

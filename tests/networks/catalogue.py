@@ -44,7 +44,6 @@ class Network:
         return self.make(*(self.full if full else self.small))
 
 
-_NORMALISATION = frozenset({"L2_NORMALIZATION"})
 _POSTPROCESSING = frozenset({"CUSTOM"})
 _FLOAT_POSTPROCESSING = frozenset({"CUSTOM", "DEQUANTIZE"})
 _EFFICIENTNET_M = partial(efficientnet_edgetpu, depth=1.1)
@@ -69,13 +68,12 @@ MOBILE = (
     Network("efficientnet_edgetpu_s", efficientnet_edgetpu, (48, 0.25), (224, 1.0), published=5.1),
     Network("efficientnet_edgetpu_m", _EFFICIENTNET_M, (56, 0.25), (240, 1.0), published=8.7),
     Network("efficientnet_edgetpu_l", _EFFICIENTNET_L, (60, 0.25), (300, 1.2), published=25.3),
-    Network("mobile_face_net", mobile_face_net, (48, 0.25), (112, 1.0), _NORMALISATION),
+    Network("mobile_face_net", mobile_face_net, (48, 0.25), (112, 1.0)),
     Network(
         "mobile_face_net_prelu",
         partial(mobile_face_net, prelu=True),
         (48, 0.25),
         (112, 1.0),
-        _NORMALISATION,
     ),
 )
 DETECTORS = (

@@ -155,18 +155,6 @@ class NetworkBuilder(ModelBuilder):
         )
         return self
 
-    def l2_normalization(self) -> Self:
-        """L2_NORMALIZATION over the last dimension, with TensorFlow Lite's output scale."""
-        value = self.last
-        return self.op(
-            "L2_NORMALIZATION",
-            [value],
-            value.shape,
-            output=(1 / 128, 0 if self.type == "int8" else 128),
-            version=2 if self.type == "int8" else 1,
-            spread=1 / math.sqrt(value.shape[-1]),
-        )
-
     def channel_constant(self, low: float, high: float, count: int) -> Value:
         """One random number a channel, evenly between `low` and `high`."""
         scale = float(np.float32(max(abs(low), abs(high)) / 127))
