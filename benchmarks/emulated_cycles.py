@@ -37,11 +37,6 @@ SLOWER: dict[str, tuple[float, str]] = {
     "model_conv_128x128x3x32x7x10": (1.0001, _BARRIERS),
     "model_stride_64x64x3": (1.016, f"{_BARRIERS}: 53 cycles"),
     "model_stride_128x128x3": (1.004, f"{_BARRIERS}: 53 cycles"),
-    "split_concat": (
-        1.183,
-        "each SPLIT and CONCATENATION is moved in steps with a barrier each, 17 sections where the "
-        "vendor's program has ten",
-    ),
     "model_padding_2x2x3": (
         1.293,
         "PAD alone is a step of its own, with two barriers (168 cycles); the older release merged "

@@ -1,8 +1,9 @@
 """Operators that move channels inside words, as layers whose weights are ones and zeros.
 
 SPLIT, SLICE and STRIDED_SLICE choose channels, SPACE_TO_DEPTH makes channels of pixels, and a
-CONCATENATION is the sum of its inputs, each spread over the channels of the result. Reads and
-writes the Graph level. Facts: docs/format/movement.md, "Channels inside words".
+CONCATENATION joins its inputs in words of their own and drops what is between them; in large
+maps it is the sum of its inputs, each spread over the channels of the result. Reads and writes
+the Graph level. Facts: docs/format/movement.md, "Channels inside words".
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..fast_dataclass import dataclass
 from .graph import Graph, Operator, Quantization, Tensor
+from .movement import WORD, words_of
 from .movements import cut_ranges, movements, split_axis
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ _CHANNELS = 2
 """What `split_axis` calls the channels."""
 _MOST_WEIGHTS = 1 << 24
 """More than the chip holds."""
+_LARGEST_JOINT_MAP = 1 << 20
+"""Bytes, a third of the chip's narrow memory. Larger maps may run in spatial passes, which know
+sums and no joint maps."""
 _VALID = 1
 """Padding.VALID of the schema."""
 _PLAIN = {"fused_activation_function": 0}
@@ -180,6 +185,24 @@ class _Writer:
         return [self._layer(op, op.inputs[0], op.outputs[0], pairs, block)]
 
     def _join(self, op: Operator) -> list[Operator]:
+        """In a joint map where that may be, by sums elsewhere."""
+        output = self.tensors[op.outputs[0]]
+        words = sum(words_of(self.tensors[source].shape[-1]) for source in op.inputs)
+        shape = (*output.shape[:-1], WORD * words)
+        equal = all(self.tensors[t].quantization == output.quantization for t in op.inputs)
+        if not equal or prod(shape) > _LARGEST_JOINT_MAP:
+            return self._add_up(op)
+        pairs: list[tuple[int, int]] = []
+        first = 0
+        for source in op.inputs:
+            count = self.tensors[source].shape[-1]
+            pairs += [(len(pairs) + channel, first + channel) for channel in range(count)]
+            first += WORD * words_of(count)
+        joint = self._result(output, shape)
+        layer = self._layer(op, joint, output.index, pairs)
+        return [replace(op, outputs=(joint,)), layer]
+
+    def _add_up(self, op: Operator) -> list[Operator]:
         output = self.tensors[op.outputs[0]]
         layers: list[Operator] = []
         first, total = 0, -1

@@ -65,7 +65,7 @@ def lower_image_input(lowering: Lowering, step: ImageInputStep) -> None:
         if not lowering.sync.is_clear:
             lowering.reset()
         _write_identity(lowering, step)
-    else:
+    elif not step.follows:
         lowering.program.restart_feed()
         if step.identity_line < 0:
             lowering.fence_unit(Unit.NARROW_TO_WIDE)

@@ -86,8 +86,9 @@ class ImageInputStep(Step):
     `slot_words`: words of a staging slot (two of them), each for a group; `chunk_lines`: wide
     lines that one row takes; `by_channel`: pixels are no whole words and are gathered byte by
     byte. `size` bytes are sent, those from `host_offset` of the picture on.
-    `identity_buffer`: '' if the identity matrix is there from a step before; `identity_line`: -1
-    for the program's own. `stored`: the bytes, if they are parameters and no picture."""
+    `identity_buffer`: '' if the identity matrix is there from a step before, `follows` if that
+    is the step right before; `identity_line`: -1 for the program's own. `stored`: the bytes, if
+    they are parameters and no picture."""
 
     size: int
     host_offset: int
@@ -107,6 +108,7 @@ class ImageInputStep(Step):
     scatters: tuple[Scatter, ...]
     interiors: tuple[Interior, ...]
     stored: bytes = b""
+    follows: bool = False
 
     @property
     def pixel_words(self) -> int:
@@ -194,6 +196,7 @@ def input_step(
     slot = max(MIN_SLOT_WORDS, group * row_bytes // WORD_BYTES)
     chunk = -(-row_bytes // LINE_BYTES)
     lines = _lines(planner, source, max(2 * chunk, 2), keep=keep)
+    follows = not (again or keep or source.stored) and _is_there(planner, channels, lines)
     staging = planner.scratch(f"staging {source.name}", 2 * slot)
     return ImageInputStep(
         ops=ops,
@@ -211,13 +214,14 @@ def input_step(
         output=layout,
         output_buffer=buffer,
         staging_buffer=staging,
-        identity_buffer="" if again else _identity_scratch(planner, source, lines),
+        identity_buffer="" if again or follows else _identity_scratch(planner, source, lines),
         identity_line=lines.identity,
         fifo_line=lines.fifo,
         feeds=source.feeds,
         scatters=_scatters(layout, source.feeds, row_bytes, group, channels),
         interiors=_interiors(layout, source.feeds, row_bytes, group, channels),
         stored=source.stored,
+        follows=follows,
     )
 
 
@@ -270,6 +274,19 @@ def _shares_identity(planner: PlanBuilder) -> bool:
         shared.line = planner.block_line(1)
         planner.taken[IDENTITY] = (shared.line, shared.line + 1)
     return shared.until is not None and planner.place <= shared.until
+
+
+def _is_there(planner: PlanBuilder, channels: int, lines: _Lines) -> bool:
+    """Whether the step before was a picture that left the same identity matrix there, one of its
+    own."""
+    last = planner.steps[-1] if planner.steps else None
+    return (
+        isinstance(last, ImageInputStep)
+        and not last.stored
+        and last.identity_line == lines.identity >= 0
+        and (last.channels % WORD_BYTES == 0) == (channels % WORD_BYTES == 0)
+        and _identity_lines(last.channels) >= _identity_lines(channels)
+    )
 
 
 def _identity_scratch(planner: PlanBuilder, source: InputSource, lines: _Lines) -> str:

@@ -32,15 +32,16 @@ class JointPart:
 
 def joins_maps(planner: PlanBuilder, op: Operator) -> bool:
     """Whether an operator joins maps along their channels, each part in words of its own: the
-    channels of all parts but the last are multiples of four."""
+    channels of all parts but the last are multiples of four, or those of the result are counted
+    with the words' unused bytes."""
     if op.name != "CONCATENATION":
         return False
     shapes = [planner.graph.tensor(t).shape for t in (*op.inputs, *op.outputs)]
-    return (
-        op.options.get("axis") in _AXES
-        and all(len(shape) == _RANK and shape[1] * shape[2] > 1 for shape in shapes)
-        and all(shape[3] % WORD_CHANNELS == 0 for shape in shapes[:-2])
-    )
+    if not all(len(shape) == _RANK and shape[1] * shape[2] > 1 for shape in shapes):
+        return False
+    words = sum(-(-shape[3] // WORD_CHANNELS) for shape in shapes[:-1])
+    whole = all(shape[3] % WORD_CHANNELS == 0 for shape in shapes[:-2])
+    return op.options.get("axis") in _AXES and (whole or shapes[-1][3] == WORD_CHANNELS * words)
 
 
 def joint_parts(planner: PlanBuilder, op: Operator) -> list[JointPart]:

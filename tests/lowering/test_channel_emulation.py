@@ -7,6 +7,8 @@ import random
 import pytest
 
 from compiler.planning.convolution import ConvolutionStep
+from compiler.planning.elementwise import SumStep
+from compiler.planning.patches import InteriorCopyStep
 from tests.model_builder import ModelBuilder
 
 from .test_movement_emulation import check, steps_of, vector
@@ -92,8 +94,24 @@ def test_pixels_of_a_picture_become_channels():
         for j in (0, 1)
         for i in (0, 1)
     ]
-    steps = check(builder.concatenation(*parts, axis=3).conv2d(16, 3))
+    steps = check(builder.concatenation(*parts, axis=3).conv2d(16, 3), concurrent=True)
+    assert len(steps_of(steps, ConvolutionStep)) == 2
+    assert not steps_of(steps, SumStep)
+
+
+def test_layers_write_their_channels_where_they_are_joined():
+    builder = ModelBuilder("uint8", seed=2).input("x", (1, 9, 6, 5))
+    trunk, unit = builder.last, (0.05, 3)
+    parts = [builder.conv2d(n, 1, source=trunk, output=unit).last for n in (3, 7, 2)]
+    steps = check(builder.concatenation(*parts, axis=3), concurrent=True)
     assert len(steps_of(steps, ConvolutionStep)) == len(parts) + 1
+    assert not steps_of(steps, InteriorCopyStep)
+
+
+def test_large_maps_are_joined_by_sums():
+    builder = ModelBuilder("uint8", seed=2).input("x", (1, 256, 260, 1))
+    steps = check(builder.concatenation(*[builder.last] * 4, axis=3))
+    assert steps_of(steps, SumStep)
 
 
 @pytest.mark.parametrize("parts", [2, 3, 5])
