@@ -44,12 +44,11 @@ def test_a_picture_for_several_readers_comes_once() -> None:
     assert sum(isinstance(step, ImageInputStep) for step in steps) == 2
 
 
-@pytest.mark.parametrize("channels", [(3, 1, 2), (8, 4), (7, 5), (5, 6, 3), (3, 4)])
+@pytest.mark.parametrize("channels", [(3, 1, 2), (7, 5), (5, 6, 3), (3, 4)])
 def test_pictures_in_a_row_share_the_identity_matrix(channels: tuple[int, ...]) -> None:
     builder = ModelBuilder("uint8", seed=4)
     pictures = [builder.input(f"x{n}", (1, 9, 10, c)).last for n, c in enumerate(channels)]
     steps = check(builder.concatenation(*pictures, axis=3).conv2d(5, 3), concurrent=True)
     found = [step for step in steps if isinstance(step, ImageInputStep)]
     alike = len({c % 4 > 0 for c in channels}) == 1
-    growing = channels == (5, 6, 3) or channels == (3, 1, 2) or alike
-    assert [step.follows for step in found] == [False, *[growing] * (len(channels) - 1)]
+    assert [step.follows for step in found] == [False, *[alike] * (len(channels) - 1)]
