@@ -15,7 +15,7 @@ from .constant_lines import diagonal, fence_identity, write_weights
 from .lower import Lowering
 from .program import Flag, Mode, Nest, TensorOp, Wait
 from .requantise import copying, requantised
-from .streams import stream
+from .streams import idle_levels, stream
 
 WORD_BYTES = 4
 LINE_UNITS = 4
@@ -50,7 +50,7 @@ def _sum(
     )
     source, target = tile_class.sources[order[0]], tile_class.target
     height, width, words = tile_class.height, tile_class.width, step.channel_words
-    steps = height * width * words
+    idle = idle_levels(width, height, words)
     loops = (2, 2, *(count for count in (width, height) if count > 1), words)
     op = TensorOp(
         tiles=tile_class.tiles,
@@ -66,8 +66,8 @@ def _sum(
             (1, WORD_BYTES),
             *_pixels(target, height, width, words),
         ),
-        wide=Nest(LINE_UNITS * step.line, ((4, LINE_UNITS), (steps, 0)), 1),
-        partial=Nest(0, ((4, 0), (steps, 0)), 0, 1, LINE_UNITS),
+        wide=Nest(LINE_UNITS * step.line, ((4, LINE_UNITS), *idle), 1),
+        partial=Nest(0, ((4, 0), *idle), 0, 1, LINE_UNITS),
         signal_output=4,
         waits=(Wait(Flag.NARROW_TO_WIDE, len(loops), lowering.sync.count(Flag.NARROW_TO_WIDE)),),
         mode=Mode.ELEMENTWISE,

@@ -6,13 +6,21 @@ Reads nothing; writes values of the Program level.
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 
+from ..planning.plan import LONGEST_LOOP
 from .program import Nest
 
 
 def stream(base: int, *levels: tuple[int, int]) -> Nest:
     """A plain stream with every level enabled."""
     return Nest(base, levels, (1 << len(levels)) - 1)
+
+
+def idle_levels(*counts: int) -> tuple[tuple[int, int], ...]:
+    """Loops that stay where they are: one of all steps, or one each where those are too many."""
+    steps = prod(counts)
+    return ((steps, 0),) if steps <= LONGEST_LOOP else tuple((count, 0) for count in counts)
 
 
 @lru_cache(4096)

@@ -114,6 +114,10 @@ class ConvolutionStep(Step):
         return mask
 
     @property
+    def longest_loop(self) -> int:
+        return max((one.height * one.width for one in self.classes), default=0)
+
+    @property
     def input_words(self) -> int:
         """Words of four channels in a pixel of the input."""
         return self.input.channel_words

@@ -17,7 +17,14 @@ from .constant_number import has_numbers
 from .dataflow import scale, zero_point
 from .family import Family
 from .map_operands import whole_operands
-from .patches import Operand, PatchClass, maps_alike, own_part, patch_classes, result_map
+from .patches import (
+    Operand,
+    PatchClass,
+    maps_alike,
+    own_part,
+    patch_classes,
+    result_map,
+)
 from .plan import Step
 from .refusal import Refusal
 from .requantization import Requantization, activation_range, requantization

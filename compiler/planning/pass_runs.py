@@ -18,7 +18,7 @@ from .map_output import ITEM_WORDS
 from .pass_cells import LONGEST, by_parts, cells, residual_start
 from .pass_steps import CollectStep, PassInputStep
 from .passes import Run, cut
-from .plan import NarrowBuffer
+from .plan import LONGEST_LOOP, NarrowBuffer, Step
 from .refusal import NoRoom
 from .tiling import length, split
 
@@ -31,11 +31,13 @@ MOST_PASSES_OF_CELLS = 36
 @dataclass(frozen=True, slots=True)
 class Overflow:
     """A step whose live buffers have more words than a tile: the step's number, and the
-    words. `scattered`: they would fit, but no order was found that leaves no gaps."""
+    words. `scattered`: they would fit, but no order was found that leaves no gaps. `loop`: it is
+    the pixels, or words, of a loop that are too many."""
 
     step: int
     words: int
     scattered: bool = False
+    loop: bool = False
 
 
 def overflows(buffers: Iterable[NarrowBuffer], steps: int, capacity: int) -> list[Overflow]:
@@ -51,6 +53,12 @@ def overflows(buffers: Iterable[NarrowBuffer], steps: int, capacity: int) -> lis
         if live > capacity:
             found.append(Overflow(step, live))
     return found
+
+
+def long_loops(steps: Sequence[Step]) -> list[Overflow]:
+    """Steps whose parts of the maps have more pixels than a loop counts."""
+    longest = ((number, step.longest_loop) for number, step in enumerate(steps))
+    return [Overflow(number, count, loop=True) for number, count in longest if count > LONGEST_LOOP]
 
 
 class RunChooser:
@@ -267,6 +275,13 @@ class RunChooser:
 
     def _refusal(self, place: int, overflow: Overflow) -> NoRoom:
         op: Operator = self.operators[place]
+        if overflow.loop:
+            return NoRoom(
+                op.index,
+                f"more pixels of this {op.name} on a tile than a loop counts",
+                actual=overflow.words,
+                allowed=f"at most {LONGEST_LOOP}",
+            )
         return NoRoom(
             op.index,
             f"the maps around this {op.name} do not fit into a tile's narrow memory",

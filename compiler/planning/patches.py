@@ -7,7 +7,7 @@ docs/format/elementwise.md, "Operands".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -55,6 +55,10 @@ class InteriorCopyStep(Step):
     output: str
     identity: str
 
+    @property
+    def longest_loop(self) -> int:
+        return most_pixels(self.classes) * self.channel_words
+
 
 @dataclass(frozen=True, slots=True)
 class Operand:
@@ -68,6 +72,11 @@ class Operand:
     made: int
     copied: bool = False
     pixel: bool = False
+
+
+def most_pixels(classes: Iterable[PatchClass]) -> int:
+    """Pixels of the tile with most of them."""
+    return max((one.height * one.width for one in classes), default=0)
 
 
 def patch(layout: MapLayout, tile: int, corner: tuple[int, int]) -> Patch:

@@ -26,6 +26,8 @@ WIDE_LINES = 2080
 """Lines of a tile's wide memory: parameters grow from 0 up, transient blocks from here down."""
 NARROW_WORDS = 196608 // 4
 """Words of a tile's narrow memory."""
+LONGEST_LOOP = 16384
+"""Largest trip count of a loop of a tensor op, and of its wide streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,12 @@ class Step:
     small: int = 0
     kept: int = 0
     scratch_bytes: int = 0
+
+    @property
+    def longest_loop(self) -> int:
+        """Largest trip count of a loop of its instructions that grows with the maps, 0 if none
+        does."""
+        return 0
 
     def moved_to(self, line: int) -> Step:
         """The step with its small (or kept) block at `line`."""

@@ -29,7 +29,7 @@ from .map_layout import MapLayout
 from .narrow_memory import NarrowOverflow, allocate
 from .origins import refusals_of_origin, with_origins
 from .output_parts import in_place
-from .pass_runs import Overflow, RunChooser, overflows
+from .pass_runs import Overflow, RunChooser, long_loops, overflows
 from .passes import Run, plan_run
 from .plan import NARROW_WORDS, Plan, Segment
 from .refusal import NoRoom, Refusal
@@ -130,7 +130,7 @@ def _plan_with_runs(
     while True:
         planner = current.planner
         buffers = planner.counted_buffers if counted else planner.buffers
-        found = overflows(buffers, planner.now, narrow_words)
+        found = overflows(buffers, planner.now, narrow_words) or long_loops(planner.steps)
         if not found:
             try:
                 return finish(planner, narrow_words)

@@ -27,6 +27,7 @@ from .patches import (
     PatchClass,
     compact_operands,
     maps_alike,
+    most_pixels,
     own_part,
     patch_classes,
     result_map,
@@ -84,6 +85,10 @@ class PointwiseStep(Step):
     def line(self) -> int:
         """First line of the weights or of the bias vector."""
         return self.lowest_line
+
+    @property
+    def longest_loop(self) -> int:
+        return most_pixels(self.classes) * (1 if self.weight == 1 else self.channel_words)
 
 
 @dataclass(frozen=True, slots=True)
