@@ -159,9 +159,13 @@ class RandomMaps:
             getattr(self.builder, name)(value, constant, output=output)
 
     def _excitation(self) -> None:
-        """A factor, or a number to add, for each channel, row or column."""
+        """A factor, or a number to add, for each channel, row, column or pixel."""
         value = self.pick()
         height, width = value.shape[1:3]
+        if self.choose(range(4)) == 0:
+            self.others.append(self.builder.conv2d(1, 1, source=value).last)
+            self.builder.mul(value, self.others[-1])
+            return
         kernel = self.choose([(height, width), (height, width), (height, 1), (1, width)])
         self.others.append(self.builder.average_pool_2d(kernel, source=value).last)
         if self.choose([True, False]):

@@ -1,6 +1,7 @@
 """Lowering of ADD and SUB of two maps, and of the copies in front of operators on maps.
 
-Reads `SumStep`s and `InteriorCopyStep`s. Facts: docs/format/elementwise.md. A sum is
+Reads `SumStep`s, `InteriorCopyStep`s and `ChannelCopyStep`s. Facts:
+docs/format/elementwise.md. A sum is
 
     reset; weights into wide memory; one tensor op for each class of tiles,
 
@@ -9,9 +10,11 @@ and asks the next layer for a reset behind its halo exchange.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..planning.elementwise import SumStep
-from ..planning.patches import InteriorCopyStep, Patch, PatchClass
-from .constant_lines import diagonal, fence_identity, write_weights
+from ..planning.patches import ChannelCopyStep, InteriorCopyStep, Patch, PatchClass
+from .constant_lines import LINE_WORDS, diagonal, fence_identity, write_weights
 from .lower import Lowering
 from .program import Flag, Mode, Nest, TensorOp, Wait
 from .requantise import copying, requantised
@@ -115,6 +118,35 @@ def lower_interior_copy(lowering: Lowering, step: InteriorCopyStep) -> None:
                 (tile_class.height, tile_class.width, step.channel_words),
                 (base + source.offset, source),
                 (target + tile_class.target.offset, tile_class.target),
+            )
+        )
+    lowering.program.idle()
+    lowering.reset()
+
+
+def lower_channel_copy(lowering: Lowering, step: ChannelCopyStep) -> None:
+    """reset; matrix; reset; copies; idle; reset."""
+    lowering.reset()
+    constants = lowering.address(step.constants)
+    write_weights(lowering, constants, step.line, (1,) * LINE_WORDS)
+    lowering.reset()
+    base, target = lowering.address(step.input), lowering.address(step.output)
+    for tile_class in step.classes:
+        (source,) = tile_class.sources
+        op = copy_words(
+            lowering,
+            tile_class.tiles,
+            (tile_class.height, tile_class.width, step.channel_words),
+            (base + source.offset, source),
+            (target + tile_class.target.offset, tile_class.target),
+        )
+        (_, _, *pixels), steps = op.narrow_in.levels, op.loops[1]
+        levels = ((1, WORD_BYTES), (step.channel_words, 0), *pixels)
+        lowering.add(
+            replace(
+                op,
+                narrow_in=replace(op.narrow_in, levels=levels),
+                wide=Nest(step.line, ((1, 1), (steps, 0)), 1).scaled(LINE_UNITS),
             )
         )
     lowering.program.idle()

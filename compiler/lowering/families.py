@@ -19,7 +19,7 @@ from ..planning.map_output import MapOutputStep
 from ..planning.multiply import ProductStep
 from ..planning.normalization import NormalizationStep
 from ..planning.pass_steps import CollectStep, ParkStep, PassInputStep
-from ..planning.patches import InteriorCopyStep
+from ..planning.patches import ChannelCopyStep, InteriorCopyStep
 from ..planning.plan import Step
 from ..planning.pointwise import PointwiseStep
 from ..planning.pooling import GlobalPoolStep, LocalPoolStep, RelayoutStep
@@ -30,7 +30,7 @@ from ..planning.vector_copy import VectorCopyStep, VectorMoveStep
 from ..planning.vectors import VectorInputStep, VectorOutputStep
 from ..planning.window_pool import WindowPoolStep
 from .convolution import lower_convolution, lower_early_halo
-from .elementwise import lower_interior_copy, lower_sum
+from .elementwise import lower_channel_copy, lower_interior_copy, lower_sum
 from .flatten import lower_flatten_gather, lower_flatten_spread
 from .fully_connected import lower_fully_connected
 from .gather import lower_gather
@@ -59,6 +59,7 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     ConvolutionStep: lower_convolution,
     HaloStep: lower_early_halo,
     InteriorCopyStep: lower_interior_copy,
+    ChannelCopyStep: lower_channel_copy,
     SumStep: lower_sum,
     PointwiseStep: lower_pointwise,
     ProductStep: lower_product,

@@ -48,14 +48,16 @@ def maps_of_one_picture(graph: Graph, op: Operator, _context: Context) -> Violat
 @constraint()
 def repeated_pixels(graph: Graph, op: Operator, _context: Context) -> Violation | None:
     """The operator is lowered for operands with the channels of the result, and each with its
-    rows or one row, its columns or one column; or with a constant whose elements are all the same
-    number."""
+    rows or one row, its columns or one column; with one channel, and the rows and columns of the
+    result; or with a constant whose elements are all the same number."""
     wanted = picture(result(graph, op).shape)
     for position in range(len(op.inputs)):
         tensor = operand(graph, op, position)
         if tensor is None or wanted is None or _is_number(tensor):
             continue
         found = picture(tensor.shape)
+        if found == (*wanted[:2], 1):
+            continue
         if found is None or found[2] != wanted[2]:
             return Violation(tensor.shape, f"{wanted[2]} channels", tensor.name)
         if any(found[axis] not in (1, wanted[axis]) for axis in (0, 1)):

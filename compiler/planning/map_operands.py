@@ -18,6 +18,7 @@ from .fully_connected import add_gather
 from .map_layout import MapLayout, map_layout
 from .map_moves import Placed, add_move, movement_messages
 from .patches import (
+    ChannelCopyStep,
     InteriorCopyStep,
     Operand,
     Patch,
@@ -29,9 +30,13 @@ from .patches import (
 from .refusal import Refusal
 from .tiling import GRID
 from .vectors import VectorLayout
+from .wide_memory import top_line
 
 Size = tuple[int, int, int]
 _GATHER_LINES = 6
+CHANNEL_LINES = 1
+CHANNEL_WORDS = 4
+"""The matrix that brings byte 0 of a word to all four lanes."""
 
 
 def map_operands(planner: PlanBuilder, op: Operator) -> list[Operand]:
@@ -66,6 +71,8 @@ def _operand(planner: PlanBuilder, op: Operator, tensor: int, size: Size) -> Ope
     found = layout.height, layout.width, planner.graph.tensor(tensor).shape[-1]
     if is_same_map(planner, op, layout, found[2]):
         return compact_operand(planner, op, source)
+    if found == (*size[:2], 1):
+        return _one_channel(planner, op, source, layout, size)
     _check(op, found, size)
     return _repeated(planner, op, tensor, layout, size)
 
@@ -104,7 +111,7 @@ def _constant(planner: PlanBuilder, op: Operator, tensor: int, size: Size) -> Op
     shape = picture(planner.graph.tensor(tensor).shape)
     if shape is None:
         raise Refusal(op.index, f"{op.name} with a constant of several pictures")
-    if constant_number(planner.graph, op) is None:
+    if constant_number(planner.graph, op) is None and shape != (*size[:2], 1):
         _check(op, shape, size)
     pixel = shape[:2] == (1, 1) != size[:2]
     rows, columns = (GRID, GRID) if pixel else size[:2]
@@ -128,6 +135,28 @@ def _repeated(
     )
     source = Placed(layout, planner.consume(tensor))
     add_move(planner, op, tuple(movement_messages(movement, source, Placed(compact, buffer))))
+    return Operand(tensor, compact, buffer, made, copied=True)
+
+
+def _one_channel(
+    planner: PlanBuilder, op: Operator, tensor: int, layout: MapLayout, size: Size
+) -> Operand:
+    """The channel of every pixel, written to all channels."""
+    compact, made = _compact(size), planner.now
+    line = planner.block_line(CHANNEL_LINES, top_line(planner, op))
+    buffer = planner.scratch(f"{op.index} channels of {tensor}", compact.words, rank=0)
+    planner.add(
+        ChannelCopyStep(
+            ops=(op.index,),
+            lowest_line=line,
+            small=CHANNEL_LINES,
+            classes=patch_classes([layout], compact),
+            channel_words=compact.channel_words,
+            input=planner.consume(tensor),
+            output=buffer,
+            constants=planner.scratch(planner.unused(f"{op.index} ones"), CHANNEL_WORDS),
+        )
+    )
     return Operand(tensor, compact, buffer, made, copied=True)
 
 

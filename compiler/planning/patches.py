@@ -60,6 +60,22 @@ class InteriorCopyStep(Step):
         return most_pixels(self.classes) * self.channel_words
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelCopyStep(Step):
+    """The only channel of every own pixel to all channels of a compact buffer. constants: scratch
+    that the matrix in wide line `line` is made from."""
+
+    classes: tuple[PatchClass, ...]
+    channel_words: int
+    input: str
+    output: str
+    constants: str
+
+    @property
+    def line(self) -> int:
+        return self.lowest_line
+
+
 @dataclass(frozen=True, slots=True)
 class Operand:
     """A map ready to be read: a compact layout and its buffer; `made`: the step that wrote it;

@@ -66,6 +66,16 @@ def test_extremes_of_a_map_and_its_columns(name: str) -> None:
     check(builder.extreme(name, builder.last, builder.last))
 
 
+@pytest.mark.parametrize("name", ["MAXIMUM", "SQUARED_DIFFERENCE"])
+def test_a_map_and_its_only_channel(name: str) -> None:
+    builder, first, _ = two_maps("int8", (6, 7, 12))
+    pixels = builder.conv2d(1, 1, output=first.output, source=first).last
+    if name == "MAXIMUM":
+        check(builder.extreme(name, first, pixels))
+    else:
+        check(builder.squared_difference(pixels, first))
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_squared_differences(kind: str, size: tuple[int, int, int]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from compiler.planning.convolution import ConvolutionStep
 from compiler.planning.fully_connected import GatherStep
 from compiler.planning.multiply import ProductStep
-from compiler.planning.patches import InteriorCopyStep
+from compiler.planning.patches import ChannelCopyStep, InteriorCopyStep
 from tests.model_builder import ModelBuilder, Value
 
 from .test_movement_emulation import check, picture, steps_of
@@ -51,6 +51,38 @@ def test_rows_and_columns(name: str, rows: int) -> None:
     check(getattr(builder, name)(trunk, line).output())
     other = builder.average_pool_2d((1, 6) if rows == 1 else (9, 1), source=trunk).last
     check(getattr(builder, name)(line, other).output())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+def test_one_channel(kind: str, size: tuple[int, int, int], name: str) -> None:
+    """Spatial attention: a factor for each pixel, from the map or a constant."""
+    builder = ModelBuilder(kind, seed=3).input("x", (1, *size[:2], 4)).conv2d(size[2], 3)
+    trunk = builder.last
+    factors = builder.conv2d(1, 3).logistic().last
+    operands = (trunk, factors) if size[1] % 2 else (factors, trunk)
+    steps = check(getattr(builder, name)(*operands).conv2d(8, 3), concurrent=name == "mul")
+    assert len(steps_of(steps, ChannelCopyStep)) == 1
+    builder = ModelBuilder(kind, seed=3).input("x", (1, *size[:2], 4)).conv2d(size[2], 3)
+    trunk = builder.last
+    steps = check(getattr(builder, name)(trunk, numbers(builder, *size[:2], 1)))
+    assert not steps_of(steps, ChannelCopyStep)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_channel_of_both_operands(name: str) -> None:
+    """A product of a factor for each pixel and one for each channel, and vectors of one value."""
+    builder = ModelBuilder("int8", seed=3).input("x", (1, 9, 6, 8)).conv2d(24, 3)
+    channels = builder.average_pool_2d((9, 6)).last
+    pixels = builder.conv2d(1, 3, source=builder.input("y", (1, 9, 6, 4)).last).last
+    check(getattr(builder, name)(pixels, channels).conv2d(8, 3))
+    builder = ModelBuilder("int8", seed=3).input("x", (1, 9, 6, 8)).conv2d(24, 3)
+    pixels = builder.conv2d(1, 3).last
+    check(getattr(builder, name)(pixels, numbers(builder, 24)).conv2d(8, 3))
+    builder = ModelBuilder("int8", seed=3).input("x", (1, 1, 1, 8)).conv2d(24, 1)
+    trunk = builder.last
+    check(getattr(builder, name)(trunk, builder.conv2d(1, 1).last))
 
 
 @pytest.mark.parametrize("name", NAMES)
