@@ -66,6 +66,8 @@ def lower_image_input(lowering: Lowering, step: ImageInputStep) -> None:
             lowering.reset()
         _write_identity(lowering, step)
     elif not step.follows:
+        if not lowering.sync.is_clear:
+            lowering.reset()
         lowering.program.restart_feed()
         if step.identity_line < 0:
             lowering.fence_unit(Unit.NARROW_TO_WIDE)

@@ -81,6 +81,8 @@ class SharedIdentity:
             below = _PLACED_BELOW | _BELOW_TOP_LINE
             if not ends and below.issuperset(names[self._offered : self.last + 1]):
                 return SharedIdentity(until=self.last, of_picture=True)
+        if self.of_picture and self.line != WIDE_LINES - 1:
+            return SharedIdentity(may_be_high=False)
         if self.line is None or self.until is not None:
             return None
         below = _PLACED_BELOW | (_BELOW_TOP_LINE if self.line == WIDE_LINES - 1 else frozenset())

@@ -258,7 +258,7 @@ def _lines(planner: PlanBuilder, source: InputSource, fifo: int, *, keep: bool) 
         planner.taken[image.NAME] = (image.line, image.line + lines)
         return _Lines(image.line, planner.block_line(fifo))
     sizes = {"identity": _identity_lines(source.channels), "fifo": fifo}
-    blocks = stack_blocks(WIDE_LINES, sizes)
+    blocks = stack_blocks(WIDE_LINES, sizes, taken=planner.taken.values())
     return _Lines(blocks["identity"], blocks["fifo"])
 
 

@@ -155,7 +155,7 @@ def add_move(
 ) -> None:
     """The step, for `op`."""
     messages = tuple(piece for message in messages for piece in _pieces(message))
-    line = IDENTITY_LINE - MESSAGE_LINES
+    line = planner.block_line(MESSAGE_LINES, IDENTITY_LINE)
     planner.add(
         MapMoveStep(
             ops=(op.index,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from compiler.planning.convolution import ConvolutionStep
@@ -52,3 +53,22 @@ def test_pictures_in_a_row_share_the_identity_matrix(channels: tuple[int, ...]) 
     found = [step for step in steps if isinstance(step, ImageInputStep)]
     alike = len({c % 4 > 0 for c in channels}) == 1
     assert [step.follows for step in found] == [False, *[alike] * (len(channels) - 1)]
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+def test_pictures_behind_a_layer_that_share_an_identity(kind: str, channels: int) -> None:
+    """Tiles of the first picture stand at other counts than the rest when the second one comes;
+    a third one with an identity of its own leaves the shared one as it is."""
+    builder = ModelBuilder(kind, seed=3).input("x", (1, 1, 6, 4))
+    row = builder.conv2d(4, 1).last
+    product = builder.mul(row, builder.input("y", (1, 10, 6, 4)).last).last
+    third = builder.input("z", (1, 20, 12, channels)).last
+    layer = builder.conv2d(8, 3, source=third).last
+    size = builder.constant(np.array([40, 24], np.int32))
+    options = {"align_corners": False, "half_pixel_centers": True}
+    shape = (1, 40, 24, channels)
+    builder.op(
+        "RESIZE_BILINEAR", [third, size], shape, output=third.output, options=options, version=3
+    )
+    check(builder.output(product, layer, builder.last))
