@@ -15,6 +15,7 @@ from compiler.options import CompileOptions
 from compiler.planning.parameter_placement import place_parameters
 from compiler.planning.plan import TILES, WIDE_LINES, Piece
 from compiler.release import RELEASE_15, RELEASE_16
+from tests.emulator.compiled import faults
 
 from ..model_builder import ModelBuilder
 
@@ -109,6 +110,16 @@ def test_parameters_on_other_tiles(name):
     moved = with_placement(model, elsewhere(model))
     for ours, theirs in zip(run(moved, options), run(model, options), strict=True):
         assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["blocks", "chunks uint8"])
+def test_no_hazards(name):
+    options = CompileOptions()
+    model = planned(MODELS[name], options)
+    layers = len(model.plans[0].segments)
+    for placement in (((),) * layers, elsewhere(model)):
+        compiled = CompiledModel(compile_graph(with_placement(model, placement), TOKEN, options))
+        assert faults(compiled.run(random_inputs(compiled, 0), Device("concurrent"))) == []
 
 
 @pytest.mark.parametrize("name", ["uint8", "chunks int8", "classifier"])
