@@ -199,6 +199,11 @@ class RandomMaps:
         Lite, where a cut leaves it to the CPU, has of int8 values only)."""
         value = self.pick()
         kernel = self.choose([1, 3])
+        if self.builder.type == "int8" and self.choose(range(4)) == 0:
+            other = self.builder.conv2d(value.shape[3], kernel, source=value).last
+            self.others.append(other)
+            self.builder.squared_difference(value, other)
+            return
         other = self.builder.conv2d(value.shape[3], kernel, source=value, output=value.output).last
         self.others.append(other)
         if self.choose([True, False]) and value.shape[1:3] != (1, 1):

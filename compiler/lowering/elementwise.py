@@ -31,18 +31,24 @@ def end_elementwise(lowering: Lowering, output: str, groups: int, tiles: int) ->
 
 
 def lower_sum(lowering: Lowering, step: SumStep) -> None:
-    """One sum; its first operand is the one at the lower address."""
+    """One sum."""
     lowering.reset()
+    tiles = 0
+    for op in sum_operations(lowering, step):
+        lowering.add(op)
+        tiles |= op.tiles
+    end_elementwise(lowering, step.output, step.channel_words, tiles)
+
+
+def sum_operations(lowering: Lowering, step: SumStep) -> list[TensorOp]:
+    """Write the weights; the ops of the classes. The first operand is the one at the lower
+    address."""
     order = sorted((0, 1), key=lambda i: lowering.address(step.terms[i].buffer))
     terms = [step.terms[i] for i in order]
     zero = max(0, -min(term.weight for term in terms))
     image = [word for term in terms for word in diagonal(term.weight, zero)]
     write_weights(lowering, lowering.address(step.scratch), step.line, image)
-    tiles = 0
-    for tile_class in step.classes:
-        lowering.add(_sum(lowering, step, tile_class, order, zero))
-        tiles |= tile_class.tiles
-    end_elementwise(lowering, step.output, step.channel_words, tiles)
+    return [_sum(lowering, step, tile_class, order, zero) for tile_class in step.classes]
 
 
 def _sum(

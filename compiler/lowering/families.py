@@ -28,6 +28,7 @@ from ..planning.softmax import SoftmaxStep
 from ..planning.vector_concatenation import JoinedStep
 from ..planning.vector_copy import VectorCopyStep, VectorMoveStep
 from ..planning.vectors import VectorInputStep, VectorOutputStep
+from ..planning.wide_squares import SquareStep
 from ..planning.window_pool import WindowPoolStep
 from .convolution import lower_convolution, lower_early_halo
 from .elementwise import lower_channel_copy, lower_interior_copy, lower_sum
@@ -52,6 +53,7 @@ from .resize import lower_resize
 from .softmax import lower_softmax
 from .vector_io import lower_vector_input, lower_vector_output
 from .vector_moves import lower_joined, lower_vector_copy, lower_vector_move
+from .wide_squares import lower_square
 from .window_pool import lower_window_pool
 
 LOWERINGS: Mapping[type[Step], StepLowering] = {
@@ -61,6 +63,7 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     InteriorCopyStep: lower_interior_copy,
     ChannelCopyStep: lower_channel_copy,
     SumStep: lower_sum,
+    SquareStep: lower_square,
     PointwiseStep: lower_pointwise,
     ProductStep: lower_product,
     NormalizationStep: lower_normalization,

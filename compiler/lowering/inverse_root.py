@@ -65,7 +65,7 @@ def _from_wide(lowering: Lowering, tiles: int, words: int, source: int, written:
     return TensorOp(
         tiles=tiles,
         loops=(4, words),
-        narrow_in=stream(source, (4 * words, 2)),
+        narrow_in=stream(source, (4, 2), (words, 2 * WORD_BYTES)),
         narrow_out=written,
         wide=Nest(LINE_UNITS * lowering.plan.identity_line, ((4, 1), (words, 0)), 1, 1),
         partial=Nest(0, ((4, 0), (words, 0)), 0, 1, LINE_UNITS),

@@ -60,7 +60,8 @@ class _Phases:
         """Constants; the two vectors of bytes with 16 bits; the table."""
         lowering, step = self.lowering, self.step
         lowering.reset()
-        make_identity(lowering, step.identity)
+        if make_identity(lowering, step.identity):
+            lowering.reset()
         zeros = (0,) * CONSTANT_WORDS
         write_weights(lowering, lowering.address(step.constants), step.line, zeros)
         lowering.reset()

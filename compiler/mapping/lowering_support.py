@@ -37,7 +37,6 @@ from .map_limits import (
     few_phases,
     maps_of_one_picture,
     one_unit,
-    operands_of_one_unit,
     pairs_of_channels,
     picture_from_host,
     quantised_constant,
@@ -292,9 +291,7 @@ LOWERINGS: dict[str, Lowering] = {
         (words_or_one_part, same_real_values),
         (picture_from_host,),
     ),
-    "SQUARED_DIFFERENCE": Lowering(
-        Evidence.EMULATOR, "", (*_OPERANDS, operands_of_one_unit), (picture_from_host,)
-    ),
+    "SQUARED_DIFFERENCE": Lowering(Evidence.EMULATOR, "", _OPERANDS, (picture_from_host,)),
     "SQUEEZE": Lowering(Evidence.NO_CODE, "", (same_real_values,), (same_layout,)),
     "STRIDED_SLICE": Lowering(
         Evidence.EMULATOR, "", (words_or_one_step, same_real_values), (picture_from_host,)

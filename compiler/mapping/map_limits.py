@@ -99,13 +99,6 @@ def one_unit(graph: Graph, op: Operator, _context: Context) -> Violation | None:
     return _same_quantisation(graph, op, result(graph, op))
 
 
-@constraint()
-def operands_of_one_unit(graph: Graph, op: Operator, _context: Context) -> Violation | None:
-    """Both operands have the same scale and zero point."""
-    first = operand(graph, op, 0)
-    return None if first is None else _same_quantisation(graph, op, first)
-
-
 def _same_quantisation(graph: Graph, op: Operator, wanted: Tensor) -> Violation | None:
     for position in range(len(op.inputs)):
         tensor = operand(graph, op, position)

@@ -34,6 +34,7 @@ from .pointwise import Function, add_function
 from .refusal import Refusal
 from .requantization import Requantization, raw_bytes
 from .vectors import VectorLayout
+from .wide_squares import add_squares
 
 RELU = 1
 """The schema's number of the activation."""
@@ -66,11 +67,15 @@ def _excess(planner: PlanBuilder, op: Operator, first: Operand, second: Operand)
 
 
 def plan_squared_difference(planner: PlanBuilder, op: Operator) -> None:
-    """|a - b| = max(a - b, 0) + max(b - a, 0), in bytes; its square."""
+    """|a - b| = max(a - b, 0) + max(b - a, 0), in bytes; its square. In two units, with 16 bits."""
     writes_whole_words(planner, op)
     first, second = whole_operands(planner, op)
     if first == second:
         raise Refusal(op.index, f"{op.name} of a tensor and itself")
+    one, other = (planner.graph.tensor(tensor) for tensor in op.inputs)
+    if (scale(one), zero_point(one)) != (scale(other), zero_point(other)):
+        add_squares(planner, op, first, second)
+        return
     over, under = _excess(planner, op, first, second), _excess(planner, op, second, first)
     distance = scratch_map(planner, op, "distance", first.layout)
     add_sum(planner, op, (over, under), (1, 1), distance, initial=0, requantization=raw_bytes(0))

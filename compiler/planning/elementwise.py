@@ -150,10 +150,20 @@ def _weights(planner: PlanBuilder, op: Operator) -> tuple[int, int]:
     return (weights[0], -weights[1]) if op.name == "SUB" else weights
 
 
+def difference_weights(planner: PlanBuilder, op: Operator) -> tuple[tuple[int, int], float]:
+    """Of a difference of the operator's operands; and its unit."""
+    first, second = (scale(planner.graph.tensor(tensor)) for tensor in op.inputs)
+    one, other = best_ratio(Fraction(first) / Fraction(second))
+    return (one, -other), _sum_unit(planner, op, (one, other))
+
+
 def _requantization(planner: PlanBuilder, op: Operator, weights: tuple[int, int]) -> Requantization:
+    return fused(planner, op, _sum_unit(planner, op, weights))
+
+
+def _sum_unit(planner: PlanBuilder, op: Operator, weights: tuple[int, int]) -> float:
     largest = max(scale(planner.graph.tensor(tensor)) for tensor in op.inputs)
-    unit = single(largest / single(max(map(abs, weights))))
-    return fused(planner, op, unit)
+    return single(largest / single(max(map(abs, weights))))
 
 
 def fused(

@@ -21,6 +21,7 @@ from .patches import (
     PatchClass,
     compact_operands,
     maps_alike,
+    most_pixels,
     own_part,
     patch_classes,
     result_map,
@@ -57,6 +58,10 @@ class RootStep(Step):
     roots: str
     identity: str
 
+    @property
+    def longest_loop(self) -> int:
+        return most_pixels(self.classes) * self.channel_words
+
 
 def plan_root(planner: PlanBuilder, op: Operator) -> None:
     """The steps for bands of rows, behind a copy if the map is not compact."""
@@ -82,7 +87,7 @@ def _add_step(
 ) -> None:
     operand, target = maps
     words = operand.layout.channel_words
-    size = 2 * words * max(tile_class.height * tile_class.width for tile_class in band)
+    size = 2 * words * most_pixels(band)
     source, output = (planner.graph.tensor(t) for t in (op.inputs[0], op.outputs[0]))
     unit = single(TABLE_UNIT * math.sqrt(factor / scale(source)))
     zero = zero_point(output)

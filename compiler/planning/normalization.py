@@ -22,6 +22,7 @@ from .patches import (
     PatchClass,
     compact_operands,
     maps_alike,
+    most_pixels,
     own_part,
     patch_classes,
     result_map,
@@ -103,6 +104,10 @@ class NormalizationStep(Step):
     identity: str
     line: int
 
+    @property
+    def longest_loop(self) -> int:
+        return most_pixels(self.classes) * self.channel_words
+
 
 def plan_normalization(planner: PlanBuilder, op: Operator) -> None:
     """abs(x) = max(x, 0) + max(-x, 0) in bytes; then steps for bands of rows."""
@@ -146,7 +151,7 @@ def _add_step(
 ) -> None:
     operand, magnitude, target = maps
     words = operand.layout.channel_words
-    pixels = max(tile_class.height * tile_class.width for tile_class in band)
+    pixels = most_pixels(band)
     area = WorkArea(words=pixels * words, pixels=pixels)
     source, result = (planner.graph.tensor(t) for t in (op.inputs[0], op.outputs[0]))
     channels = source.shape[-1]

@@ -75,6 +75,10 @@ class ChannelCopyStep(Step):
     def line(self) -> int:
         return self.lowest_line
 
+    @property
+    def longest_loop(self) -> int:
+        return most_pixels(self.classes) * self.channel_words
+
 
 @dataclass(frozen=True, slots=True)
 class Operand:

@@ -195,9 +195,25 @@ def extreme(ref: Tensors, op: Operator) -> Array:
 
 def squared_difference(ref: Tensors, op: Operator) -> Array:
     a, b, out = op.inputs[0], op.inputs[1], op.outputs[0]
+    if (ref.scale(a)[0], ref.zero(a)) != (ref.scale(b)[0], ref.zero(b)):
+        return _square_of_wide_difference(ref, op)
     difference = ref.value(a).astype(np.int64) - ref.value(b)
     factor = product_factor(ref.scale(a)[0], ref.scale(b)[0], output=ref.scale(out)[0])
     return requantize(difference * difference, factor, ref.scale(out)[0], ref.zero(out))
+
+
+def _square_of_wide_difference(ref: Tensors, op: Operator) -> Array:
+    """The distance has 15 bits, up to the largest there is or the end of the result's range."""
+    a, b, out = op.inputs[0], op.inputs[1], op.outputs[0]
+    ends = [[float(ref.scale(x)[0]) * (end - ref.zero(x)) for end in (0, 255)] for x in (a, b)]
+    largest = max(ends[0][1] - ends[1][0], ends[1][1] - ends[0][0])
+    beyond = ((256 - ref.zero(out)) * float(ref.scale(out)[0])) ** 0.5
+    step = F(min(largest, beyond) / 32767)
+    sums, unit = _weighted(ref, op, -1)
+    factor = F(unit * F(F(1) / step))
+    distance = np.rint(np.minimum(abs(sums).astype(F) * factor, F(32767))).astype(np.int64)
+    factor = F(F(step * step) * (F(1) / ref.scale(out)[0]))
+    return requantize(distance * distance, factor, ref.scale(out)[0], ref.zero(out))
 
 
 def prelu(ref: Tensors, op: Operator) -> Array:
@@ -225,19 +241,25 @@ def add(ref: Tensors, op: Operator) -> Array:
     found = number(ref, op)
     if found is not None:
         return _shifted(ref, op, *found)
-    a, b, out = op.inputs[0], op.inputs[1], op.outputs[0]
+    out = op.outputs[0]
+    sums, unit = _weighted(ref, op, -1 if op.name == "SUB" else 1)
+    factor = F(unit * (F(1) / ref.scale(out)[0]))
+    activation = int(op.options["fused_activation_function"])
+    return requantize(sums, factor, ref.scale(out)[0], ref.zero(out), activation)
+
+
+def _weighted(ref: Tensors, op: Operator, sign: int) -> tuple[Array, F]:
+    """First operand + sign * second one, and the unit of that."""
+    a, b = op.inputs[0], op.inputs[1]
     first, second = ref.value(a), ref.value(b)
     scales = ref.scale(a)[0], ref.scale(b)[0]
     ratio = Fraction(float(scales[0])) / Fraction(float(scales[1]))
     swap = ratio > 1
     best = (1 / ratio if swap else ratio).limit_denominator(ADD_LIMIT)
     weights = (best.denominator, best.numerator) if swap else (best.numerator, best.denominator)
-    sign = -1 if op.name == "SUB" else 1
     sums = (first.astype(np.int64) - ref.zero(a)) * weights[0]
     sums = sums + sign * (second.astype(np.int64) - ref.zero(b)) * weights[1]
-    factor = F(F(max(scales) / F(max(weights))) * (F(1) / ref.scale(out)[0]))
-    activation = int(op.options["fused_activation_function"])
-    return requantize(sums, factor, ref.scale(out)[0], ref.zero(out), activation)
+    return sums, F(max(scales) / F(max(weights)))
 
 
 def average_pool(ref: Tensors, op: Operator) -> Array:

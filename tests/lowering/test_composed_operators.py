@@ -88,6 +88,20 @@ def test_squared_differences(kind: str, size: tuple[int, int, int]) -> None:
     check(builder.squared_difference(first, same_unit(builder, first, [77])))
 
 
+@pytest.mark.parametrize("size", [*SIZES, (17, 17, 220)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_squared_differences_of_two_units(kind: str, size: tuple[int, int, int]) -> None:
+    low = -128 if kind == "int8" else 0
+    for unit, output in ((0.03, None), (0.007, (0.0007, low + 20))):
+        builder = ModelBuilder(kind, seed=3).input("x", (1, *size[:2], 4))
+        first = builder.conv2d(size[2], 1, output=(0.02, low + 100)).last
+        second = builder.conv2d(size[2], 1, output=(unit, low + 130)).last
+        check(builder.squared_difference(first, second, output=output), concurrent=size[0] == 7)
+        if size[0] > 1:
+            mean = builder.average_pool_2d(size[:2], source=second).last
+            check(builder.squared_difference(mean, first))
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_prelu(kind: str, size: tuple[int, int, int]) -> None:
