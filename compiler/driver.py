@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 LINE_BYTES = 256
 NO_ROOM, NOT_PLANNABLE = "fits_the_chip", "plannable"
 """Constraints of operators that planning refuses."""
+SINGLE_REFUSALS = 16
+"""Refusals for want of room that cost one operator each."""
 _TOO_LARGE = "Make the model's input or its first layers smaller"
 LEVELS = ("graph", "partition", "plan", "program", "bitstream")
 
@@ -128,6 +130,7 @@ class _Planning:
         end = len(graph.operators) if cut.operators is None else cut.operators
         self.refused = {op: _behind_cut(op) for op in range(end, len(graph.operators))}
         self.unnamed = 0
+        self.crowded = 0
         self.plans: dict[Subset, Plan] = {}
 
     def run(self) -> PlannedModel:
@@ -157,8 +160,10 @@ class _Planning:
 
     def _give_up(self, subset: Subset, error: Refusal) -> None:
         """A refusal that names no operator costs the last operators: one the first time, then
-        twice as many each time. Where room is what misses, the subset is cut before the
-        operator at fault, or behind it if it is the first."""
+        twice as many each time. For want of room the same goes for the operator at fault and
+        those in front of it, from the refusal behind `SINGLE_REFUSALS` on, so that the plans that
+        are made grow in number as the logarithm of the operators. Where cutting is allowed, the
+        subset is cut before the operator at fault, or behind it if it is the first."""
         no_room, count = isinstance(error, NoRoom), len(subset.operators)
         if no_room and self.cutting and count > 1:
             place = count // 2 if error.op is None else subset.operators.index(error.op)
@@ -170,6 +175,11 @@ class _Planning:
             self.unnamed += 1
         else:
             faults = (error.op,)
+            self.crowded += no_room
+            if self.crowded > SINGLE_REFUSALS and error.op in subset.operators:
+                end = subset.operators.index(error.op) + 1
+                more = 1 << (self.crowded - SINGLE_REFUSALS)
+                faults = subset.operators[max(end - more, 0) : end]
         for op in faults:
             self.refused[op] = refusal(
                 op,

@@ -59,7 +59,7 @@ class RelayoutLowering:
 
     def send(self) -> None:
         """The messages."""
-        for message in self.relayout.messages:
+        for message in self.relayout.messages():
             self._message(message)
 
     def make_identity(self, scratch: int, line: int) -> None:
@@ -86,7 +86,7 @@ class RelayoutLowering:
 
     def copy(self, line: int) -> None:
         """What stays on its tile, times the identity matrix at `line`."""
-        for tile_class in self.relayout.copies:
+        for tile_class in self.relayout.copies():
             self.lowering.add(self._copy(tile_class, line))
 
     def _message(self, message: Message) -> None:

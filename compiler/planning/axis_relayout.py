@@ -62,22 +62,24 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class AxisRelayout:
-    """The messages in order, then the copies of what stays on its tile."""
-
-    channel_words: int
-    messages: tuple[Message, ...]
-    copies: tuple[PatchClass, ...]
-
-    @property
-    def has_transits(self) -> bool:
-        return any(message.transits for message in self.messages)
-
-
-def axis_relayout(source: MapLayout, target: MapLayout, along: Along) -> AxisRelayout:
     """`source` holds own pixels only; both are cut alike along the other axis. Pixels that only
     one of them has are left alone."""
-    geometry = _Geometry(source, target, along)
-    return AxisRelayout(source.channel_words, tuple(geometry.messages()), tuple(geometry.copies()))
+
+    source: MapLayout
+    target: MapLayout
+    along: Along
+
+    @property
+    def channel_words(self) -> int:
+        return self.source.channel_words
+
+    def messages(self) -> tuple[Message, ...]:
+        """In order; they come before the copies."""
+        return tuple(_Geometry(self.source, self.target, self.along).messages())
+
+    def copies(self) -> tuple[PatchClass, ...]:
+        """Of what stays on its tile."""
+        return tuple(_Geometry(self.source, self.target, self.along).copies())
 
 
 class _Geometry:

@@ -16,7 +16,7 @@ from .family import Family
 from .identity import ImageIdentity, SharedIdentity
 from .joint_map import JointPart, written_in_place
 from .map_layout import MapLayout, map_axis
-from .plan import WIDE_LINES, NarrowBuffer, Segment, Step
+from .plan import NARROW_WORDS, WIDE_LINES, NarrowBuffer, Segment, Step
 from .refusal import Refusal
 from .tiling import Interval, MapNeed
 from .wide_memory import stack_blocks
@@ -35,7 +35,9 @@ class PlanBuilder:
     lines that outlive a step between spatial passes; zero_padded: maps (sources) whose halo is
     filled before any reader asks, with the zero point outside the picture; sent: outputs that
     went to the host in parts (docs/format/passes.md). place: number of the operator that is
-    being planned. later: plans steps behind all operators and outputs."""
+    being planned. later: plans steps behind all operators and outputs. capacity: words of a
+    tile's narrow memory; counted: whether the choice of passes counts the results of passes for
+    longer than they live."""
 
     def __init__(
         self,
@@ -73,6 +75,8 @@ class PlanBuilder:
         self.zero_padded: set[int] = set()
         self.later: list[Callable[[], None]] = []
         self.counted_from: dict[str, int] = {}
+        self.capacity = NARROW_WORDS
+        self.counted = True
 
     @property
     def is_whole(self) -> bool:

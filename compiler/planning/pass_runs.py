@@ -8,68 +8,47 @@ grows until everything fits. Facts: docs/format/passes.md, "Which operators".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
 from .map_output import ITEM_WORDS
 from .pass_cells import LONGEST, by_parts, cells, residual_start
+from .pass_estimate import least_words
+from .pass_overflow import Overflow, RunOverflow
 from .pass_steps import CollectStep, PassInputStep
 from .passes import Run, cut
-from .plan import LONGEST_LOOP, NarrowBuffer, Step
+from .plan import LONGEST_LOOP, Step
 from .refusal import NoRoom
 from .tiling import length, split
 
 MOST_PASSES = 144
 """Passes a run may have; more would take minutes to run."""
-MOST_PASSES_OF_CELLS = 36
-"""The same with cells of several operators, whose plans take longer to make."""
-
-
-@dataclass(frozen=True, slots=True)
-class Overflow:
-    """A step whose live buffers have more words than a tile: the step's number, and the
-    words. `scattered`: they would fit, but no order was found that leaves no gaps. `loop`: it is
-    the pixels, or words, of a loop that are too many."""
-
-    step: int
-    words: int
-    scattered: bool = False
-    loop: bool = False
-
-
-def overflows(buffers: Iterable[NarrowBuffer], steps: int, capacity: int) -> list[Overflow]:
-    """All overfull steps."""
-    change = [0] * (steps + 1)
-    for buffer in buffers:
-        change[buffer.first] += buffer.words
-        change[min(buffer.last, steps - 1) + 1] -= buffer.words
-    found = []
-    live = 0
-    for step in range(steps):
-        live += change[step]
-        if live > capacity:
-            found.append(Overflow(step, live))
-    return found
-
-
-def long_loops(steps: Sequence[Step]) -> list[Overflow]:
-    """Steps whose parts of the maps have more pixels than a loop counts."""
-    longest = ((number, step.longest_loop) for number, step in enumerate(steps))
-    return [Overflow(number, count, loop=True) for number, count in longest if count > LONGEST_LOOP]
+SINGLE_STEPS = 6
+"""Attempts of a run that are one pass more each."""
+MOST_STEPS = 32
+"""Attempts of a run in all."""
+EVEN_PASSES = 16
+"""Passes up to which parts of the columns and of the rows take turns."""
+MANY_ROWS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 36)
+MANY_COLUMNS = (4, 6, 8, 12)
+"""Parts of the rows and of the columns of runs of more passes."""
 
 
 class RunChooser:
     """Keeps the runs of one region from attempt to attempt."""
 
-    def __init__(self, planner: PlanBuilder, capacity: int) -> None:
+    def __init__(self, planner: PlanBuilder, capacity: int, *, counted: bool) -> None:
+        self.counted = counted
         self.flow = planner.dataflow
         self.planner = planner
         self.capacity = capacity
         self.operators = self.flow.operators
         self.overfull: set[int] = set()
+        self.steps: Counter[int] = Counter()
         self.joins: set[int] = set()
         self._arrange()
         self.runs: tuple[Run, ...] = ()
@@ -97,10 +76,15 @@ class RunChooser:
         for overflow in found:
             run = runs.get(places.get(overflow.step, 0))
             if run is not None and run not in grown:
-                grown[run] = self._better(planner, run, overflow)
+                grown[run] = self._better(planner.steps[overflow.step], run, overflow)
         if not progress and not grown:
             raise self._refusal(places.get(found[0].step, 0), found[0])
         self.runs = self._rebuilt([grown.get(run, run) for run in self.runs])
+
+    def better(self, found: RunOverflow) -> None:
+        """A better run in place of one that is known not to fit."""
+        run = self._better(found.step, found.run, found.overflow)
+        self.runs = self._rebuilt([run if other == found.run else other for other in self.runs])
 
     def more_rows(self, op: int | None) -> bool:
         """Cut the rows of the run that operator `op` is in once more, so that less has to be
@@ -184,50 +168,74 @@ class RunChooser:
                 end, smallest = cell, words
         return best, end
 
-    def _better(self, planner: PlanBuilder, run: Run, overflow: Overflow) -> Run:
+    def _better(self, step: Step, run: Run, overflow: Overflow) -> Run:
         """Where a whole map and its parts do not fit together, more passes do not help: the
         run gets longer."""
-        step = planner.steps[overflow.step]
-        if overflow.scattered:
-            return self._grown(run, overflow)
-        if isinstance(step, CollectStep):
-            self._join_behind(run)
+        if not overflow.scattered and isinstance(step, CollectStep):
+            found = self._longer_behind(run) or self._grown(run)
+        elif not overflow.scattered and isinstance(step, PassInputStep):
+            found = self._longer_in_front(run) or self._grown(run)
+        else:
+            found = self._grown(run)
+        found = found or self._smaller(run)
+        self.steps[run.first] += 1
+        if found is None or self.steps[run.first] > MOST_STEPS:
+            raise self._refusal(run.first, overflow)
+        return found
+
+    def _smaller(self, run: Run) -> Run | None:
+        """A longer run with a smaller result, or else with a smaller source."""
+        for longer in (self._longer_behind(run), self._longer_in_front(run)):
+            if longer and self._ends(longer) < self._ends(run):
+                return longer
+        return None
+
+    def _ends(self, run: Run) -> int:
+        """Words of source and result."""
         first, last = self.cell_of[run.first], self.cell_of[run.last]
-        if isinstance(step, CollectStep) and self._linked(last + 1):
-            return replace(run, last=self._places(self._widened(first, last + 1))[1])
-        chip = self.flow.producer(self._source(first)) is not None
-        if isinstance(step, PassInputStep) and chip and self._linked(first):
-            return replace(run, first=self._places(self._widened(first - 1, last))[0])
-        return self._grown(run, overflow)
+        return self._words(self._source(first)) + self._words(self._result(last))
+
+    def _longer_behind(self, run: Run) -> Run | None:
+        self._join_behind(run)
+        whole = self._aligned(run)
+        first, last = self.cell_of[whole.first], self.cell_of[whole.last]
+        if whole == run and not self._linked(last + 1):
+            return None
+        last += self._linked(last + 1)
+        return replace(whole, last=self._places(self._widened(first, last))[1])
+
+    def _longer_in_front(self, run: Run) -> Run | None:
+        first, last = self.cell_of[run.first], self.cell_of[run.last]
+        if self.flow.producer(self._source(first)) is None or not self._linked(first):
+            return None
+        return replace(run, first=self._places(self._widened(first - 1, last))[0])
 
     def _join_behind(self, run: Run) -> None:
-        """Make a cell of a residual block that follows a run."""
+        """Make a cell of a residual block that follows a run, or that the run lies in."""
         following = run.last + 1
         if self._linked(self.cell_of[run.last] + 1):
             return
-        for place in range(following + 1, min(following + LONGEST, len(self.operators))):
-            if residual_start(self.planner, place) == following:
+        for place in range(following, min(following + LONGEST, len(self.operators))):
+            if residual_start(self.planner, place) <= min(following, place - 1):
                 self.joins.add(place)
                 self._arrange()
                 return
 
-    def _grown(self, run: Run, overflow: Overflow) -> Run:
-        """One part more, of the columns and of the rows in turn, as long as there are any."""
+    def _grown(self, run: Run) -> Run | None:
+        """More parts, until they may fit; None if they never do. Behind `SINGLE_STEPS`, the number
+        of passes grows by a fifth at least."""
         height, width, _ = self.planner.map_shape(self._result(self.cell_of[run.last]))
-        cells = self.cells[self.cell_of[run.first] : self.cell_of[run.last] + 1]
-        most = MOST_PASSES if all(len(cell) == 1 for cell in cells) else MOST_PASSES_OF_CELLS
-        while run.rows * run.columns < most:
-            grown = run.grown()
-            if grown.columns > width:
-                grown = replace(run, rows=run.rows + 1)
-            if grown.rows > height:
-                grown = replace(run, columns=run.columns + 1)
-            if grown.columns > width or grown.rows > height:
-                break
-            run = grown
-            if self._sendable(run):
-                return run
-        raise self._refusal(run.first, overflow)
+        least = run.passes + 1
+        if self.steps[run.first] >= SINGLE_STEPS:
+            least = max(least, run.passes * 6 // 5)
+        for rows, columns in _divisions(height, width):
+            grown = replace(run, rows=rows, columns=columns)
+            if rows * columns >= least and self._sendable(grown) and self._may_fit(grown):
+                return grown
+        return None
+
+    def _may_fit(self, run: Run) -> bool:
+        return least_words(self.planner, run, counted=self.counted) <= self.capacity
 
     def _sendable(self, run: Run) -> bool:
         """Whether parts that go to the host begin at whole items of the outfeed."""
@@ -288,6 +296,24 @@ class RunChooser:
             actual=f"{overflow.words} words",
             allowed=f"at most {self.capacity}",
         )
+
+
+def _divisions(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Parts of the rows and of the columns to try, in order: of the columns and of the rows in
+    turn; beyond `EVEN_PASSES`, by the number of passes."""
+    run = Run(0, 0, columns=2)
+    while run.passes <= EVEN_PASSES:
+        if run.rows <= height and run.columns <= width:
+            yield run.rows, run.columns
+        run = run.grown()
+    many = sorted(
+        itertools.product(
+            [n for n in MANY_ROWS if n <= height] or [height],
+            [n for n in MANY_COLUMNS if n <= width] or [width],
+        ),
+        key=lambda parts: (parts[0] * parts[1], parts[1]),
+    )
+    yield from (parts for parts in many if EVEN_PASSES < parts[0] * parts[1] <= MOST_PASSES)
 
 
 def _union(a: Run, b: Run) -> Run:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ..fast_dataclass import dataclass
 from ..frontend.graph import Operator
-from .axis_relayout import Along, axis_relayout
+from .axis_relayout import Along, AxisRelayout
 from .builder import PlanBuilder, tensor_buffer
 from .dataflow import zero_point
 from .halo import halo_moves
@@ -21,6 +21,7 @@ from .image import image_step
 from .map_layout import MapLayout
 from .map_output import map_output_step
 from .pass_builder import PassBuilder
+from .pass_overflow import Overflow, RunOverflow, overflows
 from .pass_steps import (
     FIFO_WORDS,
     CollectStep,
@@ -32,7 +33,7 @@ from .pass_steps import (
 )
 from .plan import WIDE_LINES
 from .refusal import Refusal
-from .tiling import Interval
+from .tiling import Interval, length, split
 from .wide_memory import stack_blocks
 
 _PARKED = "parked"
@@ -49,6 +50,10 @@ class Run:
     last: int
     rows: int = 1
     columns: int = 1
+
+    @property
+    def passes(self) -> int:
+        return self.rows * self.columns
 
     def grown(self) -> Run:
         """One more part, of the columns and of the rows in turn; the columns are cut no further
@@ -96,14 +101,38 @@ class _RunPlanner:
         parts = cut(height, self.run.rows)
         columns = cut(width, self.run.columns)
         begin = self.planner.now
-        results = [self._row_part(number, rows, columns) for number, rows in enumerate(parts)]
+        results: list[_Place] = []
+        for number, rows in enumerate(parts):
+            start = self.planner.now
+            results.append(self._row_part(number, rows, columns))
+            self._check(start, results, parts)
         if len(results) > 1 and not self.to_host:
             self.planner.counted_from.update((result.buffer, begin) for result in results)
             self._collect(self.planner, results, Along.ROWS)
-        count = self.run.rows * self.run.columns
         for op in self.operators:
             for segment in self.planner.add_segments(op):
-                self.planner.passes[segment] = count
+                self.planner.passes[segment] = self.run.passes
+
+    def _check(self, start: int, results: Sequence[_Place], parts: Sequence[Interval]) -> None:
+        """Raise RunOverflow if the steps of the last part of the rows, from `start` on, do not fit,
+        though not all that lives with them is known yet. Results of parts live until all are
+        there (and count from the beginning)."""
+        planner = self.planner
+        waiting: Sequence[Interval] = ()
+        if not self.to_host and len(parts) > 1:
+            waiting = parts if planner.counted else parts[: len(results) - 1]
+        names = {place.buffer for place in results[: len(waiting)]}
+        held = sum(map(self._result_words, waiting))
+        buffers = (buffer for buffer in planner.buffers if buffer.name not in names)
+        for found in overflows(buffers, planner.now, planner.capacity - held, start):
+            overflow = Overflow(found.step, found.words + held)
+            raise RunOverflow(self.run, planner.steps[found.step], overflow)
+
+    def _result_words(self, rows: Interval) -> int:
+        """Words of a part of the result."""
+        _, width, channels = self.planner.map_shape(self.target)
+        busiest = max(map(length, split(*rows))) * max(map(length, split(0, width)))
+        return busiest * -(-channels // 4)
 
     def _row_part(self, number: int, rows: Interval, columns: Sequence[Interval]) -> _Place:
         """All passes of one part of the rows; its result, over all columns."""
@@ -204,7 +233,7 @@ class _RunPlanner:
         fifo = builder.scratch("pass fifo", FIFO_WORDS)
         self.planner.add(
             PassInputStep(
-                move=Move(axis_relayout(place.layout, layout, along), place.buffer, buffer),
+                move=Move(AxisRelayout(place.layout, layout, along), place.buffer, buffer),
                 layout=layout,
                 exchange=halo_moves(layout) if layout.has_halo else (),
                 zero=zero_point(self.planner.graph.tensor(self.source)),
@@ -279,7 +308,7 @@ class _RunPlanner:
         fifo = planner.scratch(f"collect {tensor}", FIFO_WORDS)
         identity = self._identity()
         moves = tuple(
-            Move(axis_relayout(part.layout, layout, along), self.planner.keep(part.buffer), buffer)
+            Move(AxisRelayout(part.layout, layout, along), self.planner.keep(part.buffer), buffer)
             for part in parts
         )
         self.planner.add(

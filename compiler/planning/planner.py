@@ -29,7 +29,8 @@ from .map_layout import MapLayout
 from .narrow_memory import NarrowOverflow, allocate
 from .origins import refusals_of_origin, with_origins
 from .output_parts import in_place
-from .pass_runs import Overflow, RunChooser, long_loops, overflows
+from .pass_overflow import Overflow, RunOverflow, long_loops, overflows
+from .pass_runs import RunChooser
 from .passes import Run, plan_run
 from .plan import NARROW_WORDS, Plan, Segment
 from .refusal import NoRoom, Refusal
@@ -103,12 +104,13 @@ def _plan_region(graph: Graph, region: Region, release: Release, narrow_words: i
             packed[op.index] = pack_layer(graph, op, mapped)
         return packed[op.index]
 
-    def attempt(runs: Sequence[Run]) -> _Attempt:
+    def attempt(runs: Sequence[Run], counted: bool) -> _Attempt:
         shared, image = SharedIdentity(), ImageIdentity()
         while True:
             planner = PlanBuilder(
                 graph, release, flow, pack, FAMILIES, identity=shared, image_identity=image
             )
+            planner.capacity, planner.counted = narrow_words, counted
             spans = _plan_steps(planner, runs)
             names = _names(planner)
             again = shared.next_plan(names, [run.last for run in runs]), image.next_plan(names)
@@ -117,16 +119,19 @@ def _plan_region(graph: Graph, region: Region, release: Release, narrow_words: i
             shared = again[0] or shared.fresh()
             image = again[1] or ImageIdentity(image.uses, may_be_kept=image.may_be_kept)
 
-    return _plan_with_runs(attempt, narrow_words, counted=True)
+    first = attempt((), True)
+    try:
+        return _plan_with_runs(attempt, first, narrow_words, counted=True)
+    except NoRoom:
+        return _plan_with_runs(attempt, first, narrow_words, counted=False)
 
 
 def _plan_with_runs(
-    attempt: Callable[[Sequence[Run]], _Attempt], narrow_words: int, *, counted: bool
+    attempt: _Attempts, current: _Attempt, narrow_words: int, *, counted: bool
 ) -> Plan:
     """Attempts with more and more passes until everything fits. counted: results of passes count
     for longer than they live (docs/format/passes.md), as long as there are enough passes."""
-    current = attempt(())
-    chooser = RunChooser(current.planner, narrow_words)
+    chooser = RunChooser(current.planner, narrow_words, counted=counted)
     while True:
         planner = current.planner
         buffers = planner.counted_buffers if counted else planner.buffers
@@ -136,22 +141,18 @@ def _plan_with_runs(
                 return finish(planner, narrow_words)
             except NarrowOverflow as error:
                 found = [Overflow(error.step, error.words, scattered=True)]
-        try:
-            chooser.next(planner, current.spans, found)
-            current = _attempt_with_runs(attempt, chooser)
-        except NoRoom:
-            if not (counted and planner.counted_from):
-                raise
-            return _plan_with_runs(attempt, narrow_words, counted=False)
+        chooser.next(planner, current.spans, found)
+        current = _attempt_with_runs(attempt, chooser, counted=counted)
 
 
-def _attempt_with_runs(
-    attempt: Callable[[Sequence[Run]], _Attempt], chooser: RunChooser
-) -> _Attempt:
-    """An attempt in which what is parked fits into wide memory."""
+def _attempt_with_runs(attempt: _Attempts, chooser: RunChooser, *, counted: bool) -> _Attempt:
+    """An attempt in which no run is known not to fit before it is planned to its end, and what is
+    parked fits into wide memory."""
     while True:
         try:
-            return attempt(chooser.runs)
+            return attempt(chooser.runs, counted)
+        except RunOverflow as error:
+            chooser.better(error)
         except WideOverflow as error:
             if not chooser.more_rows(error.op):
                 raise
@@ -164,6 +165,10 @@ class _Attempt:
 
     planner: PlanBuilder
     spans: tuple[range, ...]
+
+
+_Attempts = Callable[[Sequence[Run], bool], _Attempt]
+"""Plans with runs; whether results of passes count for longer than they live."""
 
 
 def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
