@@ -244,8 +244,9 @@ def _check(planner: PlanBuilder, op: Operator) -> None:
 
 def movement_messages(movement: Movement, source: Placed, target: Placed) -> Iterator[MapMessage]:
     """Target tile by target tile, from each tile with something for it."""
+    senders = tuple(boxes(source.layout))
     for reader in boxes(target.layout):
-        for sender in boxes(source.layout):
+        for sender in senders:
             message = _message(movement, sender, reader)
             if message is not None:
                 yield MapMessage(sender.tile, reader.tile, source.buffer, target.buffer, *message)
@@ -262,13 +263,16 @@ def _message(movement: Movement, sender: Box, reader: Box) -> tuple[Walk, Walk] 
     for axis in (0, 1):
         wanted = _preimage(own[axis], first[axis], movement.spread[axis])
         held = _preimage(across[axis], begin[axis], steps[axis])
-        parts.append(overlap(overlap(wanted, held), (0, movement.size[axis])))
+        low, high = max(wanted[0], held[0], 0), min(wanted[1], held[1], movement.size[axis])
+        if low >= high:
+            return None
+        parts.append((low, high))
     words = overlap(
         overlap(_shift(reader.words, -first[2]), _shift(sender.words, -start[2])),
         (0, movement.size[2]),
     )
     rows, columns = parts
-    if not (length(rows) and length(columns) and length(words)):
+    if not length(words):
         return None
     counts = length(words), length(columns), length(rows)
     along, down = begin[1] + steps[1] * columns[0], begin[0] + steps[0] * rows[0]
