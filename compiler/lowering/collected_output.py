@@ -6,6 +6,7 @@ Reads `MapOutputStep`s. Facts: docs/format/execution_order.md, "Map output".
 
 from __future__ import annotations
 
+from ..planning.host_maps import HostStoreStep
 from ..planning.map_output import (
     ITEM_WORDS,
     LINE_WORDS,
@@ -129,23 +130,23 @@ def _move_rest(lowering: Lowering, batch: Batch) -> None:
     add(ScalarOp(command=_STORE, command_slot=_SECOND | _POST_INCREMENT, command_source=_READER))
 
 
-def rectangle_of_tile(step: MapOutputStep) -> dict[int, OutputRectangle]:
+def rectangle_of_tile(step: MapOutputStep | HostStoreStep) -> dict[int, OutputRectangle]:
     """Tiles that send, ascending."""
     found = {tile: r for r in step.rectangles for tile in tiles_of(r.tiles)}
     return dict(sorted(found.items()))
 
 
-def words_of(step: MapOutputStep, rectangle: OutputRectangle) -> int:
+def words_of(step: MapOutputStep | HostStoreStep, rectangle: OutputRectangle) -> int:
     """Words one tile sends."""
     return rectangle.rows * rectangle.columns * step.input.channel_words
 
 
-def lines_of(step: MapOutputStep, rectangle: OutputRectangle) -> int:
+def lines_of(step: MapOutputStep | HostStoreStep, rectangle: OutputRectangle) -> int:
     """Lines they take."""
     return -(-words_of(step, rectangle) // LINE_WORDS)
 
 
-def fifo_lines(step: MapOutputStep, lines: int) -> Nest:
+def fifo_lines(step: MapOutputStep | HostStoreStep, lines: int) -> Nest:
     """The lines of a tile, out of the two-line FIFO."""
     levels = ((1, 1), (lines, 0)) if lines > 1 else ((1, 1),)
     return Nest(step.line, levels, 1, 1, 1)

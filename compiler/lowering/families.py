@@ -8,6 +8,7 @@ from ..planning.convolution import ConvolutionStep, HaloStep
 from ..planning.elementwise import SumStep
 from ..planning.flatten import FlattenSpreadStep
 from ..planning.fully_connected import FullyConnectedStep, GatherStep
+from ..planning.host_maps import HostFetchStep, HostStoreStep
 from ..planning.image import ImageInputStep
 from ..planning.inverse_root import RootStep
 from ..planning.logistic import LogisticStep
@@ -18,6 +19,7 @@ from ..planning.map_moves import MapMoveStep
 from ..planning.map_output import MapOutputStep
 from ..planning.multiply import ProductStep
 from ..planning.normalization import NormalizationStep
+from ..planning.parked_pool import ChannelCutStep, JoinPartsStep, PartPoolStep
 from ..planning.pass_steps import CollectStep, ParkStep, PassInputStep
 from ..planning.patches import ChannelCopyStep, InteriorCopyStep
 from ..planning.plan import Step
@@ -35,6 +37,7 @@ from .elementwise import lower_channel_copy, lower_interior_copy, lower_sum
 from .flatten import lower_flatten_gather, lower_flatten_spread
 from .fully_connected import lower_fully_connected
 from .gather import lower_gather
+from .host_maps import lower_host_fetch, lower_host_store
 from .image_input import lower_image_input
 from .inverse_root import lower_root
 from .logistic import lower_logistic
@@ -45,6 +48,7 @@ from .map_moves import lower_map_move
 from .map_output import lower_map_output
 from .multiply import lower_product
 from .normalization import lower_normalization
+from .parked_pool import lower_channel_cut, lower_join_parts, lower_part_pool
 from .passes import lower_collect, lower_park, lower_pass_input
 from .pointwise import lower_pointwise
 from .pooling import lower_global_pool, lower_local_pool
@@ -78,6 +82,11 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     GlobalPoolStep: lower_global_pool,
     LocalPoolStep: lower_local_pool,
     WindowPoolStep: lower_window_pool,
+    HostStoreStep: lower_host_store,
+    HostFetchStep: lower_host_fetch,
+    ChannelCutStep: lower_channel_cut,
+    PartPoolStep: lower_part_pool,
+    JoinPartsStep: lower_join_parts,
     GatherStep: lower_gather,
     FullyConnectedStep: lower_fully_connected,
     SoftmaxStep: lower_softmax,

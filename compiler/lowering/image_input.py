@@ -289,7 +289,7 @@ def _start_feed(lowering: Lowering, step: ImageInputStep) -> None:
     lowering.add(
         Infeed(
             activations=1,
-            buffer=_turns(0, items, always=True),
+            buffer=feed_turns(0, items, always=True),
             signal=0,
             wait=Wait(ScalarFlag.AVDATA_INFEED, 0, 0),
         )
@@ -299,7 +299,7 @@ def _start_feed(lowering: Lowering, step: ImageInputStep) -> None:
     program.fire(items * ITEM_BYTES, TAG_INPUT)
 
 
-def _turns(first: int, items: int, *, always: bool = False) -> Nest:
+def feed_turns(first: int, items: int, *, always: bool = False) -> Nest:
     """`items` items from number `first` on through the two halves of the feed buffer;
     `always`: write the loop of turns even for a single one."""
     turns, rest = -(-items // FEED_ITEMS), items % FEED_ITEMS
@@ -339,7 +339,7 @@ def _scatter(lowering: Lowering, step: ImageInputStep, turning: int) -> None:
         lowering.add(
             Pop(
                 source=ACTIVATIONS,
-                buffer=_turns(feed.first_item, feed.items),
+                buffer=feed_turns(feed.first_item, feed.items),
                 signal_space=0,
                 waits=(Wait(ScalarFlag.AVDATA_POP, 0, feed.first_item + 1),),
                 on=1,

@@ -31,6 +31,15 @@ _UNITS = {
 }
 
 
+def relay_buffer(fifo: int, words: int) -> Nest:
+    """`words` words through a FIFO of two slots of four; words of one slot have no loop of
+    slots."""
+    slots, rest = -(-words // SLOT_WORDS), words % SLOT_WORDS
+    levels = ((SLOT_WORDS, 1), (slots, 0)) if slots > 1 else ((SLOT_WORDS, 1),)
+    tail = Tail(rest, 1, SLOT_WORDS - rest) if rest else None
+    return Nest(fifo, levels, 1, 1, SLOT_WORDS, tail)
+
+
 class LineTransfer:
     """The moves of one direction. lines: tile rows (or columns) that take part, in classes that
     receive by an instruction of their own; gather: to the first tile of the line, else from it;

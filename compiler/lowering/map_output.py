@@ -6,6 +6,7 @@ own pixels into lines at once; then, tile after tile, the lines go over the ring
 
 from __future__ import annotations
 
+from ..planning.host_maps import HostStoreStep
 from ..planning.map_output import ITEM_WORDS, MapOutputStep, OutputRectangle
 from .builder import TAG_OUTPUT
 from .collected_output import fifo_lines, lines_of, lower_batches, rectangle_of_tile, words_of
@@ -26,21 +27,23 @@ def lower_map_output(lowering: Lowering, step: MapOutputStep) -> None:
     lowering.load_base(step)
     program.address_from_base(step.host_offset)
     for rectangle in step.rectangles:
-        lowering.add(_pack(lowering, step, rectangle))
+        lowering.add(pack(lowering, step, rectangle))
     if step.batches:
         lower_batches(lowering, step)
     else:
         program.address_to_descriptor()
         program.fire(step.size, TAG_OUTPUT)
         for tile, rectangle in rectangle_of_tile(step).items():
-            _send(lowering, step, tile, rectangle)
+            send_tile(lowering, step, tile, rectangle)
     for rectangle in step.rectangles:
         lines = lines_of(step, rectangle)
         lowering.sync.advance(Flag.NARROW_TO_WIDE, lines, rectangle.tiles)
         lowering.sync.advance(Flag.RING_WRITE, lines, rectangle.tiles)
 
 
-def _pack(lowering: Lowering, step: MapOutputStep, rectangle: OutputRectangle) -> NarrowToWide:
+def pack(
+    lowering: Lowering, step: MapOutputStep | HostStoreStep, rectangle: OutputRectangle
+) -> NarrowToWide:
     """The tile's pixels, one behind the other, into the two-line FIFO."""
     layout = step.input
     pixel = ((layout.channel_words, 1),) if layout.channel_words > 1 else ()
@@ -61,7 +64,10 @@ def _pack(lowering: Lowering, step: MapOutputStep, rectangle: OutputRectangle) -
     )
 
 
-def _send(lowering: Lowering, step: MapOutputStep, tile: int, rectangle: OutputRectangle) -> None:
+def send_tile(
+    lowering: Lowering, step: MapOutputStep | HostStoreStep, tile: int, rectangle: OutputRectangle
+) -> None:
+    """Its lines from the FIFO to the host."""
     program = lowering.program
     items = -(-words_of(step, rectangle) // ITEM_WORDS)
     lines = lines_of(step, rectangle)

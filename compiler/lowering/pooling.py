@@ -38,14 +38,19 @@ def lower_global_pool(lowering: Lowering, step: GlobalPoolStep) -> None:
     """Constant 1; pixel planes; one average a tile; reset."""
     if step.fenced:
         lowering.reset()
+    store_part(lowering, step)
+    for tiles, block in step.blocks.groups():
+        lowering.add(global_average(lowering, step, tiles, block))
+    lowering.reset()
+
+
+def store_part(lowering: Lowering, step: GlobalPoolStep) -> None:
+    """Constant 1; pixel planes; idle."""
     ones = lowering.address(step.ones)
     _write_ones(lowering, step.blocks.mask, ones, 1)
     for tiles, block in step.blocks.groups():
         _global_planes(lowering, step, tiles, block)
     lowering.program.idle()
-    for tiles, block in step.blocks.groups():
-        lowering.add(_global_average(lowering, step, tiles, block))
-    lowering.reset()
 
 
 def _global_planes(lowering: Lowering, step: GlobalPoolStep, tiles: int, block: int) -> None:
@@ -58,7 +63,8 @@ def _global_planes(lowering: Lowering, step: GlobalPoolStep, tiles: int, block: 
     _store_planes(lowering, tiles, planes, block=block, **place, waits=waits)
 
 
-def _global_average(lowering: Lowering, step: GlobalPoolStep, tiles: int, block: int) -> TensorOp:
+def global_average(lowering: Lowering, step: GlobalPoolStep, tiles: int, block: int) -> TensorOp:
+    """The average of the tiles' blocks of `block` words."""
     output, pitch = lowering.address(step.output), 4 * block
     operation = TensorOp(
         tiles=tiles,

@@ -34,7 +34,8 @@ class PlanBuilder:
     sliced: operators that run in spatial passes, and so do not read whole maps. taken: wide
     lines that outlive a step between spatial passes; zero_padded: maps (sources) whose halo is
     filled before any reader asks, with the zero point outside the picture; sent: outputs that
-    went to the host in parts (docs/format/passes.md). place: number of the operator that is
+    went to the host in parts (docs/format/passes.md). parked: maps (sources) that wait in the
+    host's memory, and the step that sent them there. place: number of the operator that is
     being planned. later: plans steps behind all operators and outputs. capacity: words of a
     tile's narrow memory; counted: whether the choice of passes counts the results of passes for
     longer than they live."""
@@ -77,6 +78,7 @@ class PlanBuilder:
         self.counted_from: dict[str, int] = {}
         self.capacity = NARROW_WORDS
         self.counted = True
+        self.parked: dict[int, Step] = {}
 
     @property
     def is_whole(self) -> bool:

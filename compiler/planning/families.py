@@ -20,6 +20,7 @@ from .map_moves import MAP_MOVE
 from .map_output import MAP_OUTPUT
 from .multiply import PRODUCT
 from .normalization import NORMALIZATION
+from .parked_pool import PARKED_POOL
 from .pointwise import POINTWISE
 from .pooling import GLOBAL_POOL, LOCAL_POOL
 from .reduced_minimum import REDUCED_MINIMUM
@@ -38,6 +39,7 @@ FAMILIES: tuple[Family, ...] = (
     FULLY_CONNECTED,
     CONVOLUTION,
     TRANSPOSED_CONVOLUTION,
+    PARKED_POOL,
     GLOBAL_POOL,
     LOCAL_POOL,
     REDUCED_MINIMUM,

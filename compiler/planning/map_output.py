@@ -89,7 +89,7 @@ def plan_map_output(planner: PlanBuilder, tensor: int) -> None:
 
 def map_output_step(planner: PlanBuilder, tensor: int, layout: MapLayout) -> MapOutputStep:
     """The step that sends the rows of `layout` out."""
-    words = {t: count for t, count in enumerate(_tile_words(layout)) if count}
+    words = {t: count for t, count in enumerate(tile_words(layout)) if count}
     aligned = all(count % ITEM_WORDS == 0 for count in list(words.values())[:-1])
     before = layout.rows.low * layout.width * layout.channel_words
     if before % ITEM_WORDS:
@@ -108,7 +108,7 @@ def map_output_step(planner: PlanBuilder, tensor: int, layout: MapLayout) -> Map
         input=layout,
         input_buffer=planner.consume(tensor),
         line=line,
-        rectangles=_rectangles(layout),
+        rectangles=rectangles(layout),
         batches=() if aligned else collect(words),
     )
 
@@ -138,12 +138,14 @@ def collect(words: Mapping[int, int]) -> tuple[Batch, ...]:
     return tuple(batches)
 
 
-def _tile_words(layout: MapLayout) -> list[int]:
+def tile_words(layout: MapLayout) -> list[int]:
+    """Words of each tile's own pixels."""
     sizes = map(layout.own_size, range(GRID * GRID))
     return [rows * columns * layout.channel_words for rows, columns in sizes]
 
 
-def _rectangles(layout: MapLayout) -> tuple[OutputRectangle, ...]:
+def rectangles(layout: MapLayout) -> tuple[OutputRectangle, ...]:
+    """The own pixels of all tiles, lowest tile first."""
     masks: dict[OutputRectangle, int] = {}
     for tile in range(GRID * GRID):
         rows, columns = layout.own_size(tile)

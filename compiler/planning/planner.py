@@ -22,6 +22,7 @@ from .convolution import plan_early_halo
 from .dataflow import build_dataflow
 from .families import FAMILIES, INPUTS, OUTPUTS
 from .family import Border
+from .host_maps import fetch_parked
 from .identity import NAME as IDENTITY
 from .identity import ImageIdentity, SharedIdentity
 from .image import accepts_image
@@ -29,6 +30,7 @@ from .map_layout import MapLayout
 from .narrow_memory import NarrowOverflow, allocate
 from .origins import refusals_of_origin, with_origins
 from .output_parts import in_place
+from .parked_pool import parked_maps
 from .pass_overflow import Overflow, RunOverflow, long_loops, overflows
 from .pass_runs import RunChooser
 from .passes import Run, plan_run
@@ -94,7 +96,8 @@ def _plan_outputs_in_parts(
 def _plan_region(graph: Graph, region: Region, release: Release, narrow_words: int) -> Plan:
     from ..beagle.parameters import pack_layer  # noqa: PLC0415 - numpy is imported late
 
-    order = schedule(graph, (graph.operators[index] for index in region.operators))
+    operators = [graph.operators[index] for index in region.operators]
+    order = schedule(graph, operators, parked_maps(graph, operators))
     flow = build_dataflow(graph, order.operators, region.inputs, region.outputs)
     mapped = frozenset(region.operators)
     packed: dict[int, tuple[Segment, ...]] = {}
@@ -185,6 +188,7 @@ def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
     for place, op in enumerate(flow.operators):
         planner.place = place
         _plan_inputs(planner, op, waiting)
+        fetch_parked(planner, op)
         _release_identity(planner, max(starts, default=0))
         if place not in inside:
             _plan_operator(planner, op)

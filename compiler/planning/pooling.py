@@ -170,7 +170,7 @@ def is_global(planner: PlanBuilder, op: Operator) -> bool:
     """Whether one window covers the whole map, and the map can be turned round."""
     shape = planner.graph.tensor(op.inputs[0]).shape
     layout = planner.layouts.get(planner.dataflow.source(op.inputs[0]))
-    if len(shape) != _MAP_RANK or not isinstance(layout, MapLayout) or not _turns_round(layout):
+    if len(shape) != _MAP_RANK or not isinstance(layout, MapLayout) or not turns_round(layout):
         return False
     if op.name == "MEAN":
         return reduced_sides(planner.graph, op) == (True, True)
@@ -216,7 +216,7 @@ class _Lines:
     identity: int
 
 
-def _turns_round(layout: MapLayout) -> bool:
+def turns_round(layout: MapLayout) -> bool:
     """Whether the relayout can bring the map to channel blocks: no halo, and no more words
     through a tile than the mesh counters hold."""
     tallest, widest = (max(map(length, axis.own)) for axis in (layout.rows, layout.columns))

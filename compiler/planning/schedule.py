@@ -6,7 +6,7 @@ Facts: docs/format/parameters.md, "Order of layers".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import prod
 
 from ..fast_dataclass import dataclass
@@ -35,16 +35,17 @@ class _Prefix:
     length: int
 
 
-def schedule(graph: Graph, operators: Iterable[Operator]) -> Schedule:
+def schedule(graph: Graph, operators: Iterable[Operator], parked: Collection[int] = ()) -> Schedule:
     """Order `operators` (mapped ones, in file order) for execution.
 
     A chain is a run of operators, each the only consumer of the one before. Of the chains
     that can start, the one with the smallest change of live bytes runs, up to the place
-    where that change is smallest; then the smaller peak, then file order decides.
+    where that change is smallest; then the smaller peak, then file order decides. `parked`:
+    tensors that wait in the host's memory for their readers; they count for nothing.
     """
     given = tuple(operators)
     aliases = _aliases(graph, given)
-    order = _Scheduler(graph, given, aliases).order()
+    order = _Scheduler(graph, given, aliases, frozenset(parked)).order()
     return Schedule(tuple(_with_renames(given, order, aliases)), aliases)
 
 
@@ -146,13 +147,18 @@ class _Scheduler:
     """State of one run: which operators are done, who reads and writes which bytes."""
 
     def __init__(
-        self, graph: Graph, given: tuple[Operator, ...], aliases: Mapping[int, int]
+        self,
+        graph: Graph,
+        given: tuple[Operator, ...],
+        aliases: Mapping[int, int],
+        parked: frozenset[int],
     ) -> None:
         computing = [op for op in given if op.outputs[0] not in aliases]
         arrivals = _arrivals(graph, computing, aliases)
         operators = [*arrivals, *computing]
         self.graph = graph
         self.operators = operators
+        self.parked = frozenset(aliases.get(t, t) for t in parked)
         self.done: set[int] = set()
         self.outputs = _outputs(graph, given, aliases) - {op.outputs[0] for op in arrivals}
         self.inputs = {
@@ -216,6 +222,8 @@ class _Scheduler:
         return best
 
     def _bytes(self, tensor: int) -> int:
-        """Bytes of an activation, channels in whole words."""
+        """Bytes of an activation on the chip, channels in whole words."""
+        if tensor in self.parked:
+            return 0
         shape = self.graph.tensor(tensor).shape or (1,)
         return prod(shape[:-1]) * -(-shape[-1] // _WORD_CHANNELS) * _WORD_CHANNELS
