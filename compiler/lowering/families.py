@@ -25,6 +25,7 @@ from ..planning.patches import ChannelCopyStep, InteriorCopyStep
 from ..planning.plan import Step
 from ..planning.pointwise import PointwiseStep
 from ..planning.pooling import GlobalPoolStep, LocalPoolStep, RelayoutStep
+from ..planning.repeated_vector import ColumnsStep, ColumnStep, VectorFunctionStep
 from ..planning.resize import ResizeStep
 from ..planning.softmax import SoftmaxStep
 from ..planning.vector_concatenation import JoinedStep
@@ -53,6 +54,7 @@ from .passes import lower_collect, lower_park, lower_pass_input
 from .pointwise import lower_pointwise
 from .pooling import lower_global_pool, lower_local_pool
 from .relayout import lower_relayout
+from .repeated_vector import lower_column, lower_columns, lower_vector_function
 from .resize import lower_resize
 from .softmax import lower_softmax
 from .vector_io import lower_vector_input, lower_vector_output
@@ -87,6 +89,9 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     ChannelCutStep: lower_channel_cut,
     PartPoolStep: lower_part_pool,
     JoinPartsStep: lower_join_parts,
+    VectorFunctionStep: lower_vector_function,
+    ColumnStep: lower_column,
+    ColumnsStep: lower_columns,
     GatherStep: lower_gather,
     FullyConnectedStep: lower_fully_connected,
     SoftmaxStep: lower_softmax,

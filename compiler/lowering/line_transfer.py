@@ -23,7 +23,7 @@ GRID = 4
 SLOT_WORDS = 4
 FIFO_WORDS = 2 * SLOT_WORDS
 _ROWS = (Direction.WEST, Direction.EAST)
-_UNITS = {
+MESH_UNITS = {
     Direction.SOUTH: Unit.MESH_SOUTH,
     Direction.WEST: Unit.MESH_WEST,
     Direction.NORTH: Unit.MESH_NORTH,
@@ -123,7 +123,9 @@ class LineTransfer:
         self.arrived = self._sent = value
         flags = 1 << INCOMING[self.direction] | 1 << OUTGOING[self.direction]
         self.lowering.add(
-            TileFence(tiles=self._fenced, flags=flags, value=value, units=_UNITS[self.direction])
+            TileFence(
+                tiles=self._fenced, flags=flags, value=value, units=MESH_UNITS[self.direction]
+            )
         )
 
     def _mask(self, lines: Sequence[int], places: Sequence[int]) -> int:

@@ -57,6 +57,9 @@ OUTGOING = {
 }
 
 
+ALL_MESH_FLAGS = sum(1 << flag for flag in (*INCOMING.values(), *OUTGOING.values()))
+
+
 @dataclass(slots=True)
 class _Part:
     """One tile's instruction. touched: mask of the tiles it must keep its order with; depth:

@@ -24,13 +24,12 @@ from .constant_lines import fence_identity
 from .elementwise import copy_words
 from .line_transfer import relay_buffer
 from .lower import Lowering
-from .mesh_transfer import INCOMING, OUTGOING
+from .mesh_transfer import ALL_MESH_FLAGS, INCOMING, OUTGOING
 from .pooling import global_average, store_part
 from .program import Direction, Flag, MeshMove, Nest, Unit, Wait
 from .ring_transfer import RingLines, end_of_round, ring_message
 from .streams import words
 
-_MESH_FLAGS = sum(1 << flag for flag in (*INCOMING.values(), *OUTGOING.values()))
 _MESH_UNITS = Unit.MESH_SOUTH | Unit.MESH_WEST | Unit.MESH_NORTH | Unit.MESH_EAST
 _DIRECTIONS = {
     1: Direction.EAST,
@@ -103,7 +102,7 @@ def lower_join_parts(lowering: Lowering, step: JoinPartsStep) -> None:
             for message in group:
                 for move in _moves(lowering, step, message):
                     lowering.add(move)
-            lowering.program.tile_fence(_MESH_FLAGS, _MESH_UNITS)
+            lowering.program.tile_fence(ALL_MESH_FLAGS, _MESH_UNITS)
         lowering.program.idle()
     lowering.reset()
 

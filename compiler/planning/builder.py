@@ -201,6 +201,11 @@ class PlanBuilder:
         self._buffers[name] = replace(self._buffers[name], at_first=words)
         return name
 
+    def enlarge(self, name: str, words: int) -> None:
+        """A buffer has at least `words` words a tile."""
+        buffer = self._buffers[name]
+        self._buffers[name] = replace(buffer, words=max(words, buffer.words))
+
     def keep(self, name: str) -> str:
         """Extend the life of a buffer to the current step."""
         buffer = self._buffers[name]

@@ -24,6 +24,7 @@ from .parked_pool import PARKED_POOL
 from .pointwise import POINTWISE
 from .pooling import GLOBAL_POOL, LOCAL_POOL
 from .reduced_minimum import REDUCED_MINIMUM
+from .repeated_vector import REPEATED_VECTOR, VECTOR_FUNCTION
 from .reshape import RESHAPE
 from .resize import RESIZE
 from .sequence import SEQUENCE_RENAME, SEQUENCE_STEP
@@ -35,6 +36,8 @@ from .vector_io import VECTOR_INPUT, VECTOR_OUTPUT
 from .window_pool import WINDOW_POOL
 
 FAMILIES: tuple[Family, ...] = (
+    VECTOR_FUNCTION,
+    REPEATED_VECTOR,
     SINGLE_PIXEL,
     FULLY_CONNECTED,
     CONVOLUTION,

@@ -28,7 +28,8 @@ class JoinedMapStep(Step):
 
 
 def plan_map_concatenation(planner: PlanBuilder, op: Operator) -> None:
-    """Copies of the parts that are not in place yet; fences."""
+    """Copies of the parts that are not in place yet; fences. The program's identity line stays
+    until then, if there is one."""
     _check(planner, op)
     joint = op.outputs[0]
     layout = planner.layouts.get(joint)
@@ -42,6 +43,8 @@ def plan_map_concatenation(planner: PlanBuilder, op: Operator) -> None:
         else:
             in_place += 1
     _joint_buffer(planner, joint, layout.words)
+    if planner.shared_identity.used:
+        planner.identity()
     planner.add(JoinedMapStep(ops=(op.index,), parts=in_place))
 
 

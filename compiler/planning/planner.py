@@ -13,6 +13,7 @@ from math import prod
 from ..fast_dataclass import dataclass
 from ..frontend.channel_layers import expand_channels
 from ..frontend.equivalent_layers import as_layers
+from ..frontend.functions_first import functions_first
 from ..frontend.graph import Graph, Operator
 from ..frontend.joined_outputs import split_outputs
 from ..frontend.padded_groups import pad_groups
@@ -71,7 +72,8 @@ def plan_region(
     Raises Refusal with the operator that cannot be planned.
     """
     region = region or whole_graph(graph)
-    graph = as_layers(pad_groups(graph, frozenset(region.operators)), region.operators)
+    mapped = frozenset(region.operators)
+    graph = functions_first(as_layers(pad_groups(graph, mapped), mapped), mapped)
     expanded = expand_channels(graph, region.operators)
     if expanded is None:
         return _plan_outputs_in_parts(graph, region, release, narrow_words)

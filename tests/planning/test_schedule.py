@@ -24,9 +24,9 @@ class Net:
         self.operators.append(Operator(index, name, 1, tuple(inputs), (result,)))
         return result
 
-    def order(self, *outputs):
+    def order(self, *outputs, parked=()):
         graph = Graph("m", "m", tuple(self.tensors), tuple(self.operators), (0,), outputs)
-        return [op.index for op in schedule(graph, self.operators).operators]
+        return [op.index for op in schedule(graph, self.operators, parked).operators]
 
 
 def test_a_chain_keeps_the_order_of_the_file():
@@ -44,6 +44,18 @@ def test_the_branch_that_frees_more_memory_runs_first():
     slim = net.op("CONV_2D", [trunk], (1, 8, 8, 8))
     joined = net.op("ADD", [wide, slim], (1, 8, 8, 8))
     assert net.order(joined) == [0, 2, 1, 3]
+
+
+def test_a_map_in_the_hosts_memory_costs_nothing():
+    net = Net(1, 8, 8, 4)
+    trunk = net.op("CONV_2D", [net.source], (1, 8, 8, 64))
+    pooled = net.op("AVERAGE_POOL_2D", [trunk], (1, 1, 1, 64))
+    beside = net.op("CONV_2D", [trunk], (1, 8, 8, 16))
+    vector = net.op("CONV_2D", [pooled], (1, 1, 1, 16))
+    repeated = net.op("TILE", [vector], (1, 8, 8, 16))
+    joined = net.op("CONCATENATION", [repeated, beside], (1, 8, 8, 32))
+    assert net.order(joined) == [0, 1, 3, 2, 4, 5]
+    assert net.order(joined, parked=[trunk]) == [0, 1, 3, 4, 2, 5]
 
 
 def test_results_for_the_host_cost_nothing():
