@@ -1,5 +1,5 @@
-"""A pooled vector, requantised and spread over a map beside other branches, on the emulator, exactly
-and with every unit on its own clock without a hazard."""
+"""A pooled vector, requantised and spread over a map beside other branches, on the emulator,
+exactly, and with every unit on its own clock without a hazard."""
 
 from __future__ import annotations
 
