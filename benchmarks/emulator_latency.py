@@ -2,8 +2,10 @@
 
     python3 -m benchmarks.emulator_latency [--write-docs]
 
-An estimate is the cycles of the vendor's program at 500 MHz and its bytes at the link's rate, the
-one fitted number. Each net is also predicted with the rate that the other nets give ("others").
+An estimate is the cycles of the program at 500 MHz and its bytes at the link's two rates, the
+fitted numbers: one of instructions and activations, fitted to vendor files that stream nothing, and
+one of streamed parameters, fitted to public networks compiled here (their cycles are those of
+docs/networks.md). Each net is also predicted with the rate that the other nets give ("others").
 Published: coral.ai, model pages, USB 3 on a desktop, milliseconds. `--write-docs` puts the tables
 into docs/performance.md. Exit status 1 if an estimate is off by more than the limit.
 """
@@ -15,8 +17,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.emulator.timing import CLOCK_HERTZ, LINK_BYTES_PER_SECOND
+from compiler.emulator.timing import (
+    CLOCK_HERTZ,
+    LINK_BYTES_PER_SECOND,
+    PARAMETER_BYTES_PER_SECOND,
+)
+from compiler.pipeline.latency import host_bytes, programs
 from tests.corpus_paths import CORPUS
+from tests.networks.catalogue import NETWORKS
+from tests.networks.measure import compiled
 
 from .emulated_cycles import cost
 from .pages import DOCS, replace_part, table
@@ -39,12 +48,24 @@ PUBLISHED_WITH_CPU = {
 """Nets whose times hold CPU operators too: the estimate must stay below."""
 LIMIT = 0.20
 PAGE, PART, CPU_PART = DOCS / "performance.md", "latency", "latency with the CPU"
+STREAM_PART, NETWORKS_PAGE = "latency with streamed parameters", DOCS / "networks.md"
 HEAD = (
     "model",
     "cycles",
     "host bytes",
     "chip ms",
     "link ms",
+    "estimate ms",
+    "published ms",
+    "difference",
+    "rate of the others",
+    "difference then",
+)
+STREAM_HEAD = (
+    "network",
+    "cycles",
+    "streamed bytes",
+    "other bytes",
     "estimate ms",
     "published ms",
     "difference",
@@ -107,6 +128,77 @@ def fitted_rate(nets: Sequence[Net]) -> float:
     return squares / rest * 1e3
 
 
+@dataclass(frozen=True, slots=True)
+class StreamingNet:
+    """A public network whose parameters do not fit the chip; `rest`: bytes of everything else."""
+
+    name: str
+    published: float
+    cycles: int
+    streamed: int
+    rest: int
+
+    @property
+    def known(self) -> float:
+        """Milliseconds on the chip and of everything else."""
+        return 1e3 * (self.cycles / CLOCK_HERTZ + self.rest / LINK_BYTES_PER_SECOND)
+
+    def error(self, rate: float) -> float:
+        """(estimate - published) / published, with parameters at `rate` bytes a second."""
+        return (self.known + 1e3 * self.streamed / rate) / self.published - 1
+
+    def row(self, others: float) -> tuple[object, ...]:
+        """A line of the table; others: the rate that fits the other nets."""
+        estimate = self.known + 1e3 * self.streamed / PARAMETER_BYTES_PER_SECOND
+        return (
+            self.name,
+            f"{self.cycles:,}",
+            f"{self.streamed:,}",
+            f"{self.rest:,}",
+            f"{estimate:.1f}",
+            f"{self.published:g}",
+            f"{self.error(PARAMETER_BYTES_PER_SECOND):+.0%}",
+            f"{others / 1e6:.0f} MB/s",
+            f"{self.error(others):+.0%}",
+        )
+
+
+def fitted_parameter_rate(nets: Sequence[StreamingNet]) -> float:
+    """Bytes a second that give the least sum of squared relative errors."""
+    squares = sum((net.streamed / net.published) ** 2 for net in nets)
+    rest = sum(net.streamed / net.published * (1 - net.known / net.published) for net in nets)
+    return squares / rest * 1e3
+
+
+def streaming_nets() -> list[StreamingNet]:
+    """The public networks with published times and streamed parameters."""
+    cycles = {}
+    for line in NETWORKS_PAGE.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) > 6 and cells[6].replace(",", "").isdecimal():
+            cycles[cells[1]] = int(cells[6].replace(",", ""))
+    nets = []
+    for network in NETWORKS:
+        if network.published is None or network.name not in cycles:
+            continue
+        result = compiled(network.build(full=True))
+        found = programs(result.data)
+        streamed = sum(len(program.parameters) for program in found)
+        if streamed and result.mapped[0] == result.mapped[1]:
+            rest = sum(map(host_bytes, found)) - streamed
+            name = network.name
+            nets.append(StreamingNet(name, network.published, cycles[name], streamed, rest))
+    return nets
+
+
+def streaming_summary(nets: Sequence[StreamingNet]) -> str:
+    """The table of predictions, and the rates."""
+    rates = [fitted_parameter_rate([*nets[:i], *nets[i + 1 :]]) for i in range(len(nets))]
+    rows = table(STREAM_HEAD, (net.row(rate) for net, rate in zip(nets, rates, strict=True)))
+    best = fitted_parameter_rate(nets) / 1e6
+    return f"{rows}\nThe rate that fits all of them best: {best:.0f} MB/s.\n"
+
+
 def measured(published: dict[str, float]) -> list[Net]:
     """The vendor's files with what their programs cost."""
     assert CORPUS is not None
@@ -134,9 +226,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     nets, with_cpu = measured(PUBLISHED), measured(PUBLISHED_WITH_CPU)
     cpu_table = table(CPU_HEAD, (net.cpu_row() for net in with_cpu))
-    print(summary(nets), cpu_table, sep="\n", end="")
+    streaming = streaming_summary(streaming_nets())
+    print(summary(nets), streaming, cpu_table, sep="\n", end="")
     if options.write_docs:
         replace_part(PAGE, PART, summary(nets))
+        replace_part(PAGE, STREAM_PART, streaming)
         replace_part(PAGE, CPU_PART, cpu_table)
     is_off = any(abs(net.error(LINK_BYTES_PER_SECOND)) > LIMIT for net in nets)
     is_too_long = any(net.error(LINK_BYTES_PER_SECOND) > 0 for net in with_cpu)

@@ -14,9 +14,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from compiler.emulator.device import RunResult
 from compiler.emulator.model import CompiledModel
-from compiler.emulator.profile import CLOCK_HERTZ, LINK_BYTES_PER_SECOND
+from compiler.emulator.profile import CLOCK_HERTZ, link_time
 from tests.networks.catalogue import NETWORKS, Network
 from tests.networks.measure import Compiled, compare, compiled, cycles, run
 
@@ -105,7 +104,7 @@ def measured(network: Network, result: Compiled, *, full: bool) -> tuple[str, bo
     ran = run(model)
     found = compare(result.source, model, ran)
     steps = cycles(model)
-    milliseconds = 1e3 * (steps / CLOCK_HERTZ + sum(map(_link, ran.runs)))
+    milliseconds = 1e3 * (steps / CLOCK_HERTZ + sum(map(link_time, ran.runs)))
     size, width = network.full if full else network.small
     mapped, total = result.mapped
     published = "" if network.published is None or not full else f"{network.published:g}"
@@ -122,12 +121,6 @@ def measured(network: Network, result: Compiled, *, full: bool) -> tuple[str, bo
         f"{len(result.data) / 1e6:.1f}",
     )
     return f"| {' | '.join(cells)} |\n", found.wrong == 0
-
-
-def _link(ran: RunResult) -> float:
-    """Seconds of the transfers."""
-    size = ran.input_bytes + ran.streamed_bytes + ran.output_bytes + ran.instruction_bytes
-    return size / LINK_BYTES_PER_SECOND
 
 
 def on_cpu(network: Network, result: Compiled) -> Iterator[str]:

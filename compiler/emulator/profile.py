@@ -13,7 +13,7 @@ from typing import Any
 from ..lowering.program import TensorOp
 from .chip import FEED_UNITS, UNITS
 from .device import RunResult
-from .timing import CLOCK_HERTZ, LINK_BYTES_PER_SECOND, PRODUCTS_PER_CYCLE, Span, Timeline
+from .timing import CLOCK_HERTZ, PRODUCTS_PER_CYCLE, Span, Timeline, link_seconds
 
 _MICROSECONDS = 1e6
 _CORE = 16
@@ -99,9 +99,13 @@ def profile_text(result: RunResult, *, instructions: bool = False) -> str:
 def latency(result: RunResult) -> tuple[float, float]:
     """(seconds on the chip, seconds on the link) of one inference."""
     assert result.cycles is not None
-    transfer = result.input_bytes + result.streamed_bytes + result.output_bytes
-    transfer += result.instruction_bytes
-    return result.cycles / CLOCK_HERTZ, transfer / LINK_BYTES_PER_SECOND
+    return result.cycles / CLOCK_HERTZ, link_time(result)
+
+
+def link_time(result: RunResult) -> float:
+    """Seconds of one inference's transfers."""
+    others = result.input_bytes + result.output_bytes + result.instruction_bytes
+    return link_seconds(result.streamed_bytes, others)
 
 
 def _totals(result: RunResult) -> Iterator[str]:

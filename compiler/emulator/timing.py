@@ -17,8 +17,16 @@ if TYPE_CHECKING:
 CLOCK_HERTZ = 500_000_000
 LINK_BYTES_PER_SECOND = 253_000_000
 """USB 3 between host and chip, as published inference times suggest."""
+PARAMETER_BYTES_PER_SECOND = 517_000_000
+"""The same for parameters that are streamed, which cross in long transfers."""
 PRODUCTS_PER_CYCLE = 16 * 256
 """Multiplications all tiles can do in a cycle."""
+
+
+def link_seconds(parameters: int, others: int) -> float:
+    """Seconds of the transfers of one inference. parameters: bytes of streamed ones; others:
+    bytes of the program, inputs and outputs."""
+    return parameters / PARAMETER_BYTES_PER_SECOND + others / LINK_BYTES_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)

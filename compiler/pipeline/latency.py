@@ -1,7 +1,7 @@
 """How long one inference of a compiled segment takes: on a device, or estimated.
 
 An estimate is the cycles of the programs at the chip's clock, the host's bytes at the link's
-rate, and a rough figure for operators on the CPU (docs/usage.md, "Latency models").
+rates, and a rough figure for operators on the CPU (docs/usage.md, "Latency models").
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CLOCK_HZ = 500_000_000
 LINK_BYTES_PER_SECOND = {"usbonly": 253_000_000, "pcionly": 500_000_000, "any": 253_000_000}
 """USB 3: fits the vendor's published inference times. PCI Express 2.0: a lane's upper bound."""
+PARAMETER_BYTES_PER_SECOND = {"usbonly": 517_000_000, "pcionly": 500_000_000, "any": 517_000_000}
+"""The same for streamed parameters, which cross in long transfers."""
 DEVICE_TYPES = tuple(LINK_BYTES_PER_SECOND)
 CPU_NANOSECONDS = 1.0
 """For each multiply-accumulate, and for each element an operator on the CPU reads or writes:
@@ -63,12 +65,11 @@ class EstimatedLatency:
         return self.name
 
     def latency_ns(self, compiled: bytes) -> int:
-        cycles = traffic = 0
+        seconds = 0.0
         for executable in programs(compiled):
-            cycles += self.cycles(executable)
-            traffic += host_bytes(executable)
+            seconds += self.cycles(executable) / CLOCK_HZ
+            seconds += link_seconds(executable, self.device_type)
         graph = read_model_bytes(compiled, "", compiled=True)
-        seconds = cycles / CLOCK_HZ + traffic / LINK_BYTES_PER_SECOND[self.device_type]
         return round(seconds * _SECOND) + cpu_nanoseconds(graph)
 
 
@@ -144,6 +145,15 @@ def host_bytes(executable: Executable) -> int:
         sum(len(chunk.bitstream) for chunk in executable.chunks)
         + len(executable.parameters)
         + sum(layer.size_bytes for layer in layers)
+    )
+
+
+def link_seconds(executable: Executable, device_type: str) -> float:
+    """Seconds that those bytes take."""
+    parameters = len(executable.parameters)
+    return (
+        parameters / PARAMETER_BYTES_PER_SECOND[device_type]
+        + (host_bytes(executable) - parameters) / LINK_BYTES_PER_SECOND[device_type]
     )
 
 

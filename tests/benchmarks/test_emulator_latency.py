@@ -11,11 +11,16 @@ from benchmarks.emulator_latency import (
     PUBLISHED,
     UNUSED,
     Net,
+    StreamingNet,
+    fitted_parameter_rate,
     fitted_rate,
     measured,
+    streaming_summary,
     summary,
 )
+from compiler.emulator import timing
 from compiler.emulator.timing import LINK_BYTES_PER_SECOND
+from compiler.pipeline import latency
 from tests.corpus_paths import require_corpus
 
 
@@ -37,3 +42,22 @@ def test_the_smallest_network_is_within_the_limit():
     name = next(iter(PUBLISHED))
     (net,) = measured({name: PUBLISHED[name]})
     assert abs(net.error(LINK_BYTES_PER_SECOND)) < LIMIT
+
+
+def test_a_parameter_rate_that_fits_exactly():
+    """1 ms on the chip, 1 ms of other bytes; 2 and 3 ms of parameters at 500 MB/s."""
+    others = LINK_BYTES_PER_SECOND // 1000
+    nets = [
+        StreamingNet("a", 4.0, 500_000, 1_000_000, others),
+        StreamingNet("b", 5.0, 500_000, 1_500_000, others),
+    ]
+    assert fitted_parameter_rate(nets) == pytest.approx(500e6)
+    assert nets[0].error(250e6) == pytest.approx(0.5)
+    assert "| b | 500,000 | 1,500,000 | 253,000 | 4.9 | 5 | -2% | 500 MB/s | +0% |" in (
+        streaming_summary(nets)
+    )
+
+
+def test_both_latency_models_have_the_same_link():
+    assert latency.LINK_BYTES_PER_SECOND["usbonly"] == timing.LINK_BYTES_PER_SECOND
+    assert latency.PARAMETER_BYTES_PER_SECOND["usbonly"] == timing.PARAMETER_BYTES_PER_SECOND
