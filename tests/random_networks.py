@@ -227,12 +227,14 @@ class RandomMaps:
 
     def _root(self) -> None:
         """L2_NORMALIZATION, or RSQRT of values that are not negative (which TensorFlow Lite has of
-        int8 values only)."""
+        int8 values only), not of channels that would be left to the CPU where a cut makes the
+        values an input."""
         value = self.pick()
+        whole = value.shape[-1] <= 64 or value.shape[-1] % 4 == 0
         low = -128 if self.builder.type == "int8" else 0
         if value.shape[-1] % 2 == 0 and self.choose(range(3)):
             self.builder.l2_normalization(source=value)
-        elif self.builder.type == "int8":
+        elif self.builder.type == "int8" and whole:
             self.others.append(self.builder.relu(source=value).last)
             root = 1 / math.sqrt(value.output[0])
             scale = root / self.choose([30, 255, 700])

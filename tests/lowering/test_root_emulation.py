@@ -131,3 +131,16 @@ def test_what_stays_on_the_cpu(builder: ModelBuilder, reason: str) -> None:
     model = plan_model(read_model_bytes(builder.build(), "test"), CompileOptions())
     (found,) = model.partition.reasons.values()
     assert reason in str(found), found
+
+
+@pytest.mark.parametrize("size", [(7, 9, 8), (5, 6, 30)])
+def test_instance_normalization(size: tuple[int, int, int]) -> None:
+    """(x - mean) * rsqrt(variance), a mean and a variance for each channel."""
+    builder = features("int8", size)
+    source = builder.last
+    mean = builder.mean((1, 2), keep_dims=True, source=source).last
+    square = builder.squared_difference(source, builder.quantize(source=mean).last).last
+    variance = builder.mean((1, 2), keep_dims=True, source=square).last
+    root = 1 / math.sqrt(variance.output[0])
+    factor = builder.rsqrt(output=(root / 100, -128), source=variance).last
+    check(builder.mul(builder.sub(source, mean).last, factor).conv2d(8, 3))
