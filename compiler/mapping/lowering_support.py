@@ -189,7 +189,8 @@ LOWERINGS: dict[str, Lowering] = {
     "ADD": _SUM,
     "AVERAGE_POOL_2D": Lowering(
         Evidence.VENDOR_BYTES,
-        "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_p4, looming_64x64_3x3",
+        "mobilenet_v1_1.0_224_quant_embedding_extractor, gabor_64x64_p4, looming_64x64_3x3, "
+        "deeplab_mobilenet_edgetpu_slim_cityscapes_quant",
         (),
         (picture_from_host,),
     ),
@@ -301,7 +302,12 @@ LOWERINGS: dict[str, Lowering] = {
         Evidence.EMULATOR, "", (several_pixels, rows_columns_or_channels), (picture_from_host,)
     ),
     "TANH": _CLAMP,
-    "TILE": _MOVE,
+    "TILE": Lowering(
+        Evidence.VENDOR_BYTES,
+        "deeplab_mobilenet_edgetpu_slim_cityscapes_quant",
+        _MOVE.limits,
+        _MOVE.place,
+    ),
     "TRANSPOSE": _MOVE,
     "TRANSPOSE_CONV": Lowering(
         Evidence.EMULATOR, "", (maps_of_one_picture, few_phases), (picture_from_host,)

@@ -8,11 +8,12 @@ import pytest
 from compiler.planning.host_maps import HostFetchStep, HostStoreStep
 from compiler.planning.parked_pool import JoinPartsStep, PartPoolStep, join_messages, join_rounds
 from compiler.planning.pooling import GlobalPoolStep
+from compiler.planning.repeated_vector import ColumnsStep
 from compiler.planning.vectors import Blocks
 from tests.model_builder import ModelBuilder
 
 from .test_movement_emulation import check, steps_of
-from .test_moves_emulation import picture
+from .test_moves_emulation import other, picture
 
 
 def pooled(
@@ -53,6 +54,27 @@ def test_a_pool_in_parts():
 def test_pools_with_units_side_by_side(size, outputs, parts, again, kind):
     steps = check(pooled(*size, outputs, again=again, kind=kind), concurrent=True)
     expect_parts(steps, parts, again=again)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("size", "outputs", "kind"), [((33, 33, 640), 100, "uint8"), ((38, 35, 600), 128, "int8")]
+)
+def test_image_pooling_beside_a_layer(size, outputs, kind):
+    """The vector is requantised and spread over the map, in front of the map's other reader."""
+    height, width, channels = size
+    builder = picture(height, width, channels, kind)
+    trunk = builder.last
+    branch = builder.conv2d(64, 1, source=trunk).last
+    builder.average_pool_2d((height, width), stride=1, source=trunk)
+    builder.conv2d(outputs, 1, output=(0.07, 3))
+    shape = (1, height, width, outputs)
+    repeated = other(builder, "TILE", shape, {}, (1, height, width, 1)).quantize(
+        output=branch.output
+    )
+    steps = check(repeated.concatenation(repeated.last, branch).conv2d(5, 1), concurrent=True)
+    assert steps_of(steps, HostFetchStep)[-1].ops == (1,)
+    assert steps_of(steps, ColumnsStep)
 
 
 def test_a_map_that_fits_beside_itself_stays_on_the_chip():
