@@ -12,16 +12,15 @@ from collections.abc import Iterable
 
 from ..planning.axis_relayout import AxisRelayout, Message, Stretch, Transit
 from ..planning.patches import PatchClass
+from .constant_lines import write_identity
+from .line_transfer import passing_slots, passing_stream
 from .lower import Lowering
 from .mesh_transfer import INCOMING, OUTGOING
 from .program import (
     ALL_TILES,
     Direction,
-    Flag,
     MeshMove,
-    NarrowToWide,
     Nest,
-    Tail,
     TensorOp,
     TileFence,
     Unit,
@@ -32,9 +31,6 @@ from .streams import stream, words
 
 WORD_BYTES = 4
 LINE_UNITS = 4
-IDENTITY_WORDS = 4
-SLOT_WORDS = 4
-"""Words of a slot of the FIFO that passed-on words go through; it has two."""
 _MESH_UNITS = {
     Direction.SOUTH: Unit.MESH_SOUTH,
     Direction.NORTH: Unit.MESH_NORTH,
@@ -64,25 +60,8 @@ class RelayoutLowering:
 
     def make_identity(self, scratch: int, line: int) -> None:
         """The 4x4 byte identity matrix, in four words at `scratch`, to wide line `line`."""
-        for index in range(IDENTITY_WORDS):
-            self.lowering.add(
-                MeshMove(
-                    direction=Direction.NORTH,
-                    destination=words(scratch + index, 1),
-                    signal_received=1 if index == IDENTITY_WORDS - 1 else None,
-                    fill=1 << (8 * index),
-                )
-            )
         filled = self._passed[Direction.NORTH] + 1
-        self.lowering.add(
-            NarrowToWide(
-                narrow=words(scratch, IDENTITY_WORDS),
-                wide=words(line, 1),
-                waits=(Wait(Flag.SOUTH_IN, 1, filled, 0),),
-                fill_level=1,
-            )
-        )
-        self.lowering.program.idle()
+        write_identity(self.lowering, scratch, line, filled)
 
     def copy(self, line: int) -> None:
         """What stays on its tile, times the identity matrix at `line`."""
@@ -119,15 +98,7 @@ class RelayoutLowering:
 
     def _pass_on(self, direction: Direction, transit: Transit) -> MeshMove:
         passed = self._passed[direction]
-        rest = transit.words % SLOT_WORDS
-        slots = Nest(
-            self.fifo,
-            ((SLOT_WORDS, 1), (_slots(transit), 0)),
-            1,
-            1,
-            SLOT_WORDS,
-            Tail(rest, 1, SLOT_WORDS - rest) if rest else None,
-        )
+        slots = passing_stream(self.fifo, transit.words)
         return MeshMove(
             tiles=transit.tiles,
             direction=direction,
@@ -143,8 +114,8 @@ class RelayoutLowering:
 
     def _level_counters(self, direction: Direction, transits: Iterable[Transit]) -> None:
         """All tiles take over the largest count of those that passed words on."""
-        largest = max(map(_slots, transits))
-        there = sum(transit.tiles for transit in transits if _slots(transit) == largest)
+        largest = max(passing_slots(transit.words) for transit in transits)
+        there = sum(t.tiles for t in transits if passing_slots(t.words) == largest)
         self._passed[direction] += largest
         self.lowering.add(
             TileFence(
@@ -188,8 +159,3 @@ class RelayoutLowering:
                 partial=Nest(0, ((steps, 0),), 0, 0, 64 * LINE_UNITS),
             )
         )
-
-
-def _slots(transit: Transit) -> int:
-    """Slots of the FIFO that the words take: what the counters count."""
-    return -(-transit.words // SLOT_WORDS)

@@ -98,6 +98,29 @@ def make_identity(lowering: Lowering, scratch: str) -> bool:
     return True
 
 
+def write_identity(lowering: Lowering, scratch: int, line: int, arrived: int) -> None:
+    """An identity line for copies: fills, one narrow-to-wide, idle. arrived: what the counter
+    SOUTH_IN stands at behind the fills."""
+    for index in range(IDENTITY_WORDS):
+        lowering.add(
+            MeshMove(
+                direction=Direction.NORTH,
+                destination=words(scratch + index, 1),
+                signal_received=1 if index == IDENTITY_WORDS - 1 else None,
+                fill=1 << 8 * index,
+            )
+        )
+    lowering.add(
+        NarrowToWide(
+            narrow=words(scratch, IDENTITY_WORDS),
+            wide=words(line, 1),
+            waits=(Wait(Flag.SOUTH_IN, 1, arrived, 0),),
+            fill_level=1,
+        )
+    )
+    lowering.program.idle()
+
+
 def fence_identity(lowering: Lowering, scratch: str) -> None:
     """Make the identity line where it is not there, and wait until it is."""
     if scratch:

@@ -11,6 +11,7 @@ from ..planning.fully_connected import FullyConnectedStep, GatherStep
 from ..planning.host_maps import HostFetchStep, HostStoreStep
 from ..planning.image import ImageInputStep
 from ..planning.inverse_root import RootStep
+from ..planning.line_reshape import LineReshapeStep
 from ..planning.logistic import LogisticStep
 from ..planning.lstm import BlockInputStep, LstmStep
 from ..planning.map_collection import FlattenGatherStep
@@ -41,6 +42,7 @@ from .gather import lower_gather
 from .host_maps import lower_host_fetch, lower_host_store
 from .image_input import lower_image_input
 from .inverse_root import lower_root
+from .line_reshape import lower_line_reshape
 from .logistic import lower_logistic
 from .lower import StepLowering
 from .lstm import lower_lstm
@@ -102,6 +104,7 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     VectorMoveStep: lower_vector_move,
     MapMoveStep: lower_map_move,
     FlattenGatherStep: lower_flatten_gather,
+    LineReshapeStep: lower_line_reshape,
     FlattenSpreadStep: lower_flatten_spread,
     JoinedStep: lower_joined,
     VectorInputStep: lower_vector_input,
@@ -114,8 +117,13 @@ EXCHANGING: tuple[type[Step], ...] = (
     ResizeStep,
     WindowPoolStep,
     FlattenGatherStep,
+    LineReshapeStep,
 )
 """Steps that see to a pending reset themselves, most of them behind a halo exchange."""
 
-RESETTING_TWICE: tuple[type[Step], ...] = (ProductStep,)
+RESETTING_TWICE: tuple[type[Step], ...] = (ProductStep, LineReshapeStep)
 """Steps that ask for a reset in front of an output, and for one behind it."""
+
+RESTARTING: tuple[type[Step], ...] = (LineReshapeStep,)
+"""Steps behind which, if no output follows, the ring messages are waited for and counters start
+again."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from ..planning.flatten import FlattenSpreadStep
 from ..planning.map_collection import FlattenGatherStep, is_even
 from ..planning.tiling import GRID, length
+from .constant_lines import write_identity
 from .line_transfer import LineTransfer
 from .lower import Lowering
-from .program import Direction, Flag, MeshMove, NarrowToWide, Wait
+from .program import Direction
 from .raw_copy import Place, raw_copy
 from .ring_transfer import RingLines, ring_run
 from .runs import Run
-from .streams import words
 
 _FIRST_COLUMN = 0x1111
 _OTHERS_OF_COLUMN = 0x1110
@@ -165,27 +165,9 @@ class _Gather:
         return sum(1 << GRID * row for row in rows[1:])
 
     def _make_identity(self) -> None:
-        """Fills, one narrow-to-wide, idle; SOUTH_IN counts one more."""
-        scratch = self.lowering.address(self.step.identity)
         self.arrived += 1
-        for index in range(4):
-            self.lowering.add(
-                MeshMove(
-                    direction=Direction.NORTH,
-                    destination=words(scratch + index, 1),
-                    signal_received=1 if index == 3 else None,
-                    fill=1 << 8 * index,
-                )
-            )
-        self.lowering.add(
-            NarrowToWide(
-                narrow=words(scratch, 4),
-                wide=words(self.line, 1),
-                waits=(Wait(Flag.SOUTH_IN, 1, self.arrived, 0),),
-                fill_level=1,
-            )
-        )
-        self.lowering.program.idle()
+        scratch = self.lowering.address(self.step.identity)
+        write_identity(self.lowering, scratch, self.line, self.arrived)
 
 
 def _identity_line(lowering: Lowering, step: FlattenGatherStep | FlattenSpreadStep) -> int:

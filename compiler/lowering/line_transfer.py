@@ -65,24 +65,48 @@ class LineTransfer:
         self._fenced = ALL_TILES
 
     def move(self, distance: int, source: Run, target: Run) -> None:
-        """Between the ends of the lines and the tiles at `distance` of them."""
+        """Between the ends of the lines and the tiles at `distance` of them, alike on all."""
         lines = [line for group in self.classes for line in group]
+        self.exchange(distance, [(lines, source)], [(group, target) for group in self.classes])
+
+    def exchange(
+        self,
+        distance: int,
+        sources: Sequence[tuple[Sequence[int], Run]],
+        targets: Sequence[tuple[Sequence[int], Run]],
+    ) -> None:
+        """The same, with lines that send, or receive, alike in classes of their own."""
         start, end = (distance, 0) if self.gather else (0, distance)
+        self._transfer((start, end), sources, targets)
+
+    def hand(self, start: int, end: int, source: Run, target: Run) -> None:
+        """On line 0, from one tile to any other."""
+        self._transfer((start, end), [([0], source)], [([0], target)])
+
+    def _transfer(
+        self,
+        ends: tuple[int, int],
+        sources: Sequence[tuple[Sequence[int], Run]],
+        targets: Sequence[tuple[Sequence[int], Run]],
+    ) -> None:
         add = self.lowering.add
-        add(
-            MeshMove(
-                tiles=self._mask(lines, [start]), direction=self.direction, source=source.nest()
-            )
-        )
-        between = self._mask(lines, range(1, distance))
-        if between:
-            add(self._forward(between, source.words))
-        for group in self.classes:
-            tiles = self._mask(group, [end])
-            add(MeshMove(tiles=tiles, direction=self.direction, destination=target.nest()))
+        passing: dict[int, int] = {}
+        for lines, run in sources:
+            tiles = self._mask(lines, ends[:1])
+            add(MeshMove(tiles=tiles, direction=self.direction, source=run.nest()))
+            between = self._mask(lines, range(min(ends) + 1, max(ends)))
+            if between:
+                passing[run.words] = passing.get(run.words, 0) | between
+        for words, between in passing.items():
+            add(self._forward(between, words))
+        for lines, run in targets:
+            tiles = self._mask(lines, ends[1:])
+            add(MeshMove(tiles=tiles, direction=self.direction, destination=run.nest()))
         self._fenced = ALL_TILES
-        if between:
-            self._level_counters(between, -(-source.words // SLOT_WORDS))
+        if passing:
+            slots = max(map(passing_slots, passing))
+            there = sum(t for words, t in passing.items() if passing_slots(words) == slots)
+            self._level_counters(there, slots)
 
     def finish(self) -> None:
         """All units idle, everywhere."""
@@ -95,10 +119,7 @@ class LineTransfer:
         self.lowering.program.tile_fence(0, Unit.ALL, tiles=self._fenced)
 
     def _forward(self, tiles: int, words: int) -> MeshMove:
-        slots, rest = -(-words // SLOT_WORDS), words % SLOT_WORDS
-        levels = ((SLOT_WORDS, 1), (slots, 0)) if words > 1 else ((1, 1),)
-        tail = Tail(rest, 1, SLOT_WORDS - rest) if rest and words > 1 else None
-        buffer = Nest(self.fifo, levels, 1, 1, SLOT_WORDS, tail)
+        buffer = passing_stream(self.fifo, words)
         return MeshMove(
             tiles=tiles,
             direction=self.direction,
@@ -136,3 +157,18 @@ class LineTransfer:
             for place in places
         )
         return sum(1 << tile for tile in tiles)
+
+
+def passing_slots(words: int) -> int:
+    """Slots of the FIFO that the words take: what the counters count."""
+    return -(-words // SLOT_WORDS)
+
+
+def passing_stream(fifo: int, words: int) -> Nest:
+    """The words through the two slots, in turns."""
+    if words == 1:
+        return Nest(fifo, ((1, 1),), 1, 1, SLOT_WORDS)
+    slots, rest = passing_slots(words), words % SLOT_WORDS
+    levels = ((SLOT_WORDS, 1), (slots, 0)) if slots > 1 else ((SLOT_WORDS, 1),)
+    tail = Tail(rest, 1, SLOT_WORDS - rest) if rest else None
+    return Nest(fifo, levels, 1, 1, SLOT_WORDS, tail)

@@ -80,15 +80,23 @@ def lower(plan: Plan) -> Program:
         EXCHANGING,
         LOWERINGS,
         RESETTING_TWICE,
+        RESTARTING,
     )
 
     lowering = Lowering(plan)
     lowering.program.begin()
     for number, step in enumerate(plan.steps):
-        if number and isinstance(plan.steps[number - 1], OutputStep):
+        previous = plan.steps[number - 1] if number else None
+        if isinstance(previous, OutputStep):
             lowering.restart()
             before = plan.steps[number - 2] if number > 1 else None
             lowering.sync.reset_before_parameters = isinstance(before, RESETTING_TWICE)
+        elif isinstance(previous, RESTARTING) and not isinstance(step, OutputStep):
+            lowering.restart_rings()
+            if isinstance(step, EXCHANGING):
+                lowering.sync.reset_before_parameters = True
+            else:
+                lowering.reset()
         elif lowering.sync.reset_before_parameters and not isinstance(step, EXCHANGING):
             lowering.reset()
         _lowering_of(LOWERINGS, step)(lowering, step)

@@ -13,6 +13,8 @@ from .fully_connected import FULLY_CONNECTED
 from .gathered_pool import GATHERED_POOL
 from .image import IMAGE_INPUT
 from .inverse_root import INVERSE_ROOT
+from .line_join import LINE_JOIN
+from .line_reshape import LINE_RESHAPE
 from .logistic import LOGISTIC
 from .lstm import LSTM, SEQUENCE_INPUT, STATE_INPUT
 from .map_concatenation import MAP_CONCATENATION
@@ -67,7 +69,9 @@ FAMILIES: tuple[Family, ...] = (
     SEQUENCE_RENAME,
     SEQUENCE_STEP,
     ROW,
+    LINE_JOIN,
     MAP_MOVE,
+    LINE_RESHAPE,
     RESHAPE,
 )
 INPUTS: tuple[Border, ...] = (STATE_INPUT, SEQUENCE_INPUT, VECTOR_INPUT, IMAGE_INPUT)

@@ -11,7 +11,8 @@ from compiler.frontend.joined_outputs import split_outputs
 from compiler.frontend.padded_groups import pad_groups
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.options import CompileOptions
-from compiler.planning.map_moves import MapMoveStep
+from compiler.planning.line_reshape import LineReshapeStep
+from compiler.planning.pass_steps import CollectStep
 from compiler.planning.planner import plan_region
 from compiler.planning.pointwise import PointwiseStep
 from tests.emulator.reference import Reference, counted
@@ -51,7 +52,8 @@ def detector(kind: str, classes: int, sizes: tuple[int, ...], anchors: tuple[int
 )
 def test_detectors(kind, classes, sizes, anchors):
     plan = check(detector(kind, classes, sizes, anchors))
-    assert steps_of(plan, MapMoveStep)
+    assert steps_of(plan, LineReshapeStep)
+    assert steps_of(plan, CollectStep)
     assert steps_of(plan, PointwiseStep)
 
 
@@ -70,6 +72,51 @@ def test_groups_are_filled_up(kind):
     quantization = padded.tensor(after.inputs[1]).quantization
     assert len(quantization.scales) in (1, 8)
     assert (new[[3, 7]] == quantization.zero_points[0]).all()
+
+
+def test_groups_are_filled_up_before_they_are_requantised():
+    builder = ModelBuilder("uint8", seed=5).input("x", (1, 4, 4, 4)).conv2d(6, 1)
+    graph = read_model_bytes(builder.quantize().reshape((1, 32, 3)).build(), "test")
+    assert pad_groups(graph, {0, 2}) is graph
+    padded = pad_groups(graph, {0, 1, 2})
+    padded.verify()
+    assert [padded.tensor(op.outputs[0]).shape for op in padded.operators[:2]] == [(1, 4, 4, 8)] * 2
+    check(builder)
+
+
+@pytest.mark.parametrize(
+    ("shape", "output"),
+    [
+        ((10, 10, 24), (1, 600, 1, 4)),
+        ((5, 5, 276), (1, 75, 92)),
+        ((3, 3, 24), (1, 54, 1, 4)),
+        ((2, 2, 24), (1, 24, 1, 4)),
+        ((1, 3, 16), (1, 12, 1, 4)),
+        ((7, 1, 8), (1, 1, 7, 8)),
+        ((1, 9, 8), (1, 9, 1, 8)),
+        ((6, 13, 3), (1, 78, 3)),
+        ((2, 11, 12), (1, 66, 1, 4)),
+        ((9, 1, 4), (1, 3, 1, 12)),
+    ],
+)
+def test_maps_become_lines(shape, output):
+    builder = ModelBuilder("uint8", seed=3).input("x", (1, *shape[:2], 8)).conv2d(shape[2], 1)
+    plan = check(builder.reshape(output), concurrent=True)
+    assert steps_of(plan, LineReshapeStep)
+
+
+@pytest.mark.parametrize("along", ["rows", "columns"])
+def test_lines_of_any_length_are_joined(along):
+    builder = ModelBuilder("int8", seed=3).input("x", (1, 9, 9, 8))
+    trunk, parts = builder.last, []
+    for stride, channels in ((1, 12), (2, 24), (3, 8), (5, 16)):
+        builder.conv2d(channels, 3, stride=stride, source=trunk, output=(0.05, 3))
+        pixels = builder.last.shape[1] ** 2 * channels // 4
+        parts.append(builder.reshape((1, pixels, 1, 4)).last)
+        if along == "columns":
+            parts[-1] = builder.reshape((1, 1, pixels, 4)).last
+    builder.concatenation(*parts, axis=1 if along == "rows" else 2)
+    assert steps_of(check(builder, concurrent=True), CollectStep)
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int8"])
