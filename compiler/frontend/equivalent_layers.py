@@ -1,5 +1,6 @@
 """Operators that are convolutions by another name: sums over channels, products with one constant
-for each channel, and depthwise layers that make several channels of each.
+for each channel, depthwise layers that make several channels of each, and convolutions whose filter
+reaches beyond a map of which they make one pixel.
 
 Reads and writes the Graph level. Facts: docs/format/convolution.md, "Operators that are layers".
 """
@@ -60,6 +61,10 @@ def _layer(graph: Graph, op: Operator) -> _Layer | None:
     options = {**_OPTIONS, **_DILATION, "fused_activation_function": fused}
     if op.name in ("MEAN", "SUM") and sums_channels(graph, op):
         return _Layer("CONV_2D", op.inputs[0], _ones(graph, op), options)
+    cut = _cut_filter(graph, op)
+    if cut is not None:
+        options = {**op.options, "padding": _VALID}
+        return _Layer("CONV_2D", op.inputs[0], cut, options, op.inputs[2:])
     if dense_weights(graph, op) and _is_whole(graph.tensor(op.inputs[1])):
         return _Layer("CONV_2D", op.inputs[0], _dense(graph, op), op.options, op.inputs[2:])
     factors = channel_factors(graph, op)
@@ -70,6 +75,27 @@ def _layer(graph: Graph, op: Operator) -> _Layer | None:
     shape = 1, 1, 1, graph.tensor(source).shape[-1]
     weights = replace(factors, shape=shape, data=factors.data.reshape(shape))
     return _Layer("DEPTHWISE_CONV_2D", source, weights, options)
+
+
+def _cut_filter(graph: Graph, op: Operator) -> Tensor | None:
+    """The weights of a CONV_2D with one pixel of output that do not only see padding, where its
+    filter is larger than the map."""
+    if op.name != "CONV_2D" or op.options.get("padding") == _VALID:
+        return None
+    source, output = (graph.tensor(t).shape for t in (op.inputs[0], op.outputs[0]))
+    weights = graph.tensor(op.inputs[1])
+    dilated = any(op.options.get(name, 1) != 1 for name in _DILATION)
+    if len(source) != _MAP_RANK or output[1:3] != (1, 1) or dilated or weights.data is None:
+        return None
+    kernel = weights.shape[1:3]
+    if all(size >= taps for size, taps in zip(source[1:3], kernel, strict=True)):
+        return None
+    rows, columns = (
+        slice(max(taps - size, 0) // 2, max(taps - size, 0) // 2 + min(taps, size))
+        for size, taps in zip(source[1:3], kernel, strict=True)
+    )
+    data = weights.data[:, rows, columns]
+    return replace(weights, shape=tuple(data.shape), data=data)
 
 
 def dense_weights(graph: Graph, op: Operator) -> int:

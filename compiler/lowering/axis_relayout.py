@@ -26,11 +26,9 @@ from .program import (
     Unit,
     Wait,
 )
-from .requantise import copying
+from .raw_copy import Place, raw_copy
 from .streams import stream, words
 
-WORD_BYTES = 4
-LINE_UNITS = 4
 _MESH_UNITS = {
     Direction.SOUTH: Unit.MESH_SOUTH,
     Direction.NORTH: Unit.MESH_NORTH,
@@ -129,33 +127,9 @@ class RelayoutLowering:
     def _copy(self, tile_class: PatchClass, line: int) -> TensorOp:
         """Word by word; no signals, fences are around."""
         (read,), written = tile_class.sources, tile_class.target
-        pixel = self.relayout.channel_words
-        steps = tile_class.height * tile_class.width * pixel
-        return copying(
-            TensorOp(
-                tiles=tile_class.tiles,
-                loops=(1, steps),
-                narrow_in=Nest(
-                    self.source + read.offset,
-                    (
-                        (pixel, 1),
-                        (1, 0),
-                        (tile_class.width, read.pixel_words),
-                        (1, 0),
-                        (tile_class.height, read.row_words),
-                        (1, 0),
-                        (1, read.map_words),
-                    ),
-                    0x55,
-                ).scaled(WORD_BYTES),
-                narrow_out=stream(
-                    self.target + written.offset,
-                    (pixel, 1),
-                    (tile_class.width, written.pixel_words),
-                    (tile_class.height, written.row_words),
-                    (1, written.map_words),
-                ).scaled(WORD_BYTES),
-                wide=Nest(line, ((1, 1), (steps, 0)), 1).scaled(LINE_UNITS),
-                partial=Nest(0, ((steps, 0),), 0, 0, 64 * LINE_UNITS),
-            )
+        size = self.relayout.channel_words, tile_class.width, tile_class.height
+        source, target = (
+            Place(base + place.offset, place.pixel_words, place.row_words, place.map_words)
+            for base, place in ((self.source, read), (self.target, written))
         )
+        return raw_copy(tile_class.tiles, size, source, target, line)

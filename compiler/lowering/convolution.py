@@ -19,7 +19,7 @@ from ..planning.convolution import LANES, ConvolutionStep, HaloStep, TileClass
 from .halo import lower_halo
 from .layer_parameters import LayerParameters
 from .lower import Lowering
-from .program import Flag, Mode, Nest, Tail, TensorOp, Wait
+from .program import ALL_TILES, Flag, Mode, Nest, Tail, TensorOp, Wait
 from .requantise import requantised
 from .sync import SyncState
 
@@ -38,7 +38,7 @@ def lower_convolution(lowering: Lowering, step: ConvolutionStep) -> None:
     sync = lowering.sync
     if step.exchange:
         lower_halo(lowering, step.input, step.input_buffer, step.exchange, step.input_zero)
-    if sync.reset_before_parameters or not sync.is_uniform(step.tiles, _COUNTED):
+    if sync.reset_before_parameters or not _stands_together(sync, step.tiles):
         lowering.reset()
     lowering.program.barrier()
     parameters = LayerParameters(lowering, step)
@@ -49,6 +49,14 @@ def lower_convolution(lowering: Lowering, step: ConvolutionStep) -> None:
     _count_events(sync, step, parameters)
     if step.spread != (1, 1):
         lowering.reset()  # The events of the steps that fill one map cannot be told apart.
+
+
+def _stands_together(sync: SyncState, tiles: int) -> bool:
+    """Whether the layer's tiles are at the same counts, and, where some tiles are behind, no
+    other tile is as far as they are."""
+    if sync.is_uniform(ALL_TILES, _COUNTED):
+        return True
+    return sync.is_uniform(tiles, _COUNTED) and sync.ahead(Flag.AVDATA) == tiles
 
 
 _COUNTED = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..planning.collected_map import MapCollectionStep
 from ..planning.convolution import ConvolutionStep, HaloStep
 from ..planning.elementwise import SumStep
 from ..planning.flatten import FlattenSpreadStep
@@ -34,6 +35,7 @@ from ..planning.vector_copy import VectorCopyStep, VectorMoveStep
 from ..planning.vectors import VectorInputStep, VectorOutputStep
 from ..planning.wide_squares import SquareStep
 from ..planning.window_pool import WindowPoolStep
+from .collected_map import lower_map_collection
 from .convolution import lower_convolution, lower_early_halo
 from .elementwise import lower_channel_copy, lower_interior_copy, lower_sum
 from .flatten import lower_flatten_gather, lower_flatten_spread
@@ -68,6 +70,7 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
     ImageInputStep: lower_image_input,
     ConvolutionStep: lower_convolution,
     HaloStep: lower_early_halo,
+    MapCollectionStep: lower_map_collection,
     InteriorCopyStep: lower_interior_copy,
     ChannelCopyStep: lower_channel_copy,
     SumStep: lower_sum,
@@ -114,6 +117,7 @@ LOWERINGS: Mapping[type[Step], StepLowering] = {
 EXCHANGING: tuple[type[Step], ...] = (
     ConvolutionStep,
     HaloStep,
+    MapCollectionStep,
     ResizeStep,
     WindowPoolStep,
     FlattenGatherStep,

@@ -13,8 +13,8 @@ from .ring_transfer import RingLines, ring_message
 
 
 def lower_gather(lowering: Lowering, step: GatherStep) -> None:
-    """reset, or barrier behind the host's scatter; messages; barrier; reset on both cores. A
-    vector that is there already leaves the fences."""
+    """reset, or barrier behind the host's scatter; messages; barrier; reset; and, in front of the
+    layer, a reset on both cores. A vector that is there already leaves only that."""
     if step.again:
         lowering.add(ScalarFence(units=RING_AND_FEED))
         lowering.reset()
@@ -38,5 +38,7 @@ def lower_gather(lowering: Lowering, step: GatherStep) -> None:
         )
     lowering.program.barrier()
     lowering.reset()
+    if step.early:
+        return
     lowering.add(ScalarFence(units=RING_AND_FEED))
     lowering.reset()

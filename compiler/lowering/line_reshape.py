@@ -1,5 +1,5 @@
-"""A map that becomes a line of pixels: mesh moves along lines of tiles, copies on their first
-tiles.
+"""A map, or a vector in blocks, that becomes a line of pixels: mesh moves along lines of tiles,
+copies on their first tiles.
 
 Reads `LineReshapeStep`s; writes the Program level. Facts: docs/format/movement.md, "Lines of
 pixels".
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
-from ..planning.line_reshape import LineReshapeStep
+from ..planning.line_reshape import LineReshapeStep, pixels_of
 from ..planning.tiling import GRID, Interval, length
+from ..planning.vectors import VectorLayout
 from .constant_lines import write_identity
 from .line_transfer import LineTransfer
 from .lower import Lowering
@@ -63,21 +64,20 @@ class _LineReshape:
             write_identity(self.lowering, scratch, self.line, self.arrived)
 
     def rows_to_first_column(self) -> None:
-        """The first column's own pixels by copies, the others' along all tile rows at once."""
-        layout = self.step.input
-        for (size, source, target), tiles in _masks(
-            (self._copy(row), 1 << GRID * row) for row in self.own
-        ):
+        """The first column's own words by copies, the others' along all tile rows at once."""
+        copies = ((self._copy(row), 1 << GRID * row) for row in self.own)
+        for (size, source, target), tiles in _masks(copies):
             self.lowering.add(raw_copy(tiles, size, source, target, self.line))
         west = self._transfer(Direction.WEST, gather=True)
         for column in range(1, GRID):
-            if length(layout.columns.own[column]):
-                sources = _lines((self._pixels(row, column), row) for row in self.own)
-                targets = _lines((self._place(row, column), row) for row in self.own)
+            rows = [row for row in self.own if all(self._size(row, column))]
+            if rows:
+                sources = _lines((self._pixels(row, column), row) for row in rows)
+                targets = _lines((self._place(row, column), row) for row in rows)
                 west.exchange(
                     column,
-                    [(rows, run) for run, rows in sources],
-                    [(rows, run) for (run, _), rows in targets],
+                    [(lines, run) for run, lines in sources],
+                    [(lines, run) for (run, _), lines in targets],
                 )
         west.finish()
 
@@ -140,48 +140,60 @@ class _LineReshape:
 
     def _run(self, row: int, words: Interval) -> Run:
         """Words on the first tile of a row: rows, pixels of a row, or words of a pixel."""
-        layout = self.step.input
-        pixel, count = layout.channel_words, length(words)
-        whole = layout.width * pixel
+        _, width, pixel = pixels_of(self.step.input)
+        count, whole = length(words), width * pixel
         levels: tuple[tuple[int, int], ...] = ((count, 1),)
         if not (words[0] % whole or count % whole):
-            levels = ((pixel, 1), (layout.width, pixel), (count // whole, whole))
+            levels = ((pixel, 1), (width, pixel), (count // whole, whole))
         elif not (words[0] % pixel or count % pixel):
             levels = ((pixel, 1), (count // pixel, pixel))
         return Run(self._address(row, words[0]), levels)
 
-    def _pixels(self, row: int, column: int) -> Run:
-        """A tile's own pixels."""
+    def _size(self, row: int, column: int) -> tuple[int, int, int]:
+        """Words, columns and rows of a tile's own part."""
         layout, tile = self.step.input, GRID * row + column
+        if isinstance(layout, VectorLayout):
+            return max(layout.blocks.size(tile), 0), 1, 1
         height, width = layout.own_size(tile)
+        return layout.channel_words, width, height
+
+    def _source(self, row: int, column: int) -> Place:
+        """Where it is."""
+        layout, tile = self.step.input, GRID * row + column
         base = self.lowering.address(self.step.input_buffer)
-        levels = (
-            (layout.channel_words, 1),
-            (width, layout.pixel_words),
-            (height, layout.row_words(tile)),
-        )
-        return Run(base + layout.offset(tile, *layout.own_corner(tile)), levels)
+        if isinstance(layout, VectorLayout):
+            room = layout.blocks.words if layout.pitch else layout.blocks.size(0)
+            return Place(base + layout.offset + layout.pitch * tile, room, room, room)
+        start = base + layout.offset(tile, *layout.own_corner(tile))
+        whole = layout.row_words(tile)
+        return Place(start, layout.pixel_words, whole, layout.held_rows(tile) * whole)
+
+    def _target(self, row: int, column: int) -> Place:
+        """Where the first tile of the row collects it."""
+        layout, held = self.step.input, length(self.step.held[row])
+        first = self.step.own(row)[0]
+        if isinstance(layout, VectorLayout):
+            first += layout.blocks.block * column
+            return Place(self._address(row, first), held, held, held)
+        pixel = layout.channel_words
+        first += layout.columns.own[column][0] * pixel
+        return Place(self._address(row, first), pixel, layout.width * pixel, held)
+
+    def _pixels(self, row: int, column: int) -> Run:
+        return _walk(self._size(row, column), self._source(row, column))
 
     def _place(self, row: int, column: int) -> tuple[Run, int]:
-        """Where the first tile of the row collects them; how much it collects in all."""
-        layout = self.step.input
-        height, width = layout.own_size(GRID * row + column)
-        pixel, whole = layout.channel_words, layout.width * layout.channel_words
-        first = self.step.own(row)[0] + layout.columns.own[column][0] * pixel
-        levels = ((pixel, 1), (width, pixel), (height, whole))
-        return Run(self._address(row, first), levels), length(self.step.held[row])
+        """Rows that collect more than others have instructions of their own."""
+        target = self._target(row, column)
+        return _walk(self._size(row, column), target), target.map
 
     def _copy(self, row: int) -> tuple[tuple[int, int, int], Place, Place]:
-        """Size, source and target of the first tile's own pixels."""
-        layout, tile = self.step.input, GRID * row
-        height, width = layout.own_size(tile)
-        held = layout.held_rows(tile) * layout.row_words(tile)
-        source = Place(self._pixels(row, 0).base, layout.pixel_words, layout.row_words(tile), held)
-        pixel, whole = layout.channel_words, layout.width * layout.channel_words
-        target = Place(
-            self._address(row, self.step.own(row)[0]), pixel, whole, length(self.step.held[row])
-        )
-        return (pixel, width, height), source, target
+        return self._size(row, 0), self._source(row, 0), self._target(row, 0)
+
+
+def _walk(size: tuple[int, int, int], place: Place) -> Run:
+    words, columns, rows = size
+    return Run(place.base, ((words, 1), (columns, place.pixel), (rows, place.row)))
 
 
 def _masks(entries: Iterable[tuple[_Key, int]]) -> list[tuple[_Key, int]]:

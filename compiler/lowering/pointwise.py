@@ -27,6 +27,11 @@ _TABLES = {Table.SIGMOID: "sigmoid_256"}
 
 def lower_pointwise(lowering: Lowering, step: PointwiseStep) -> None:
     """One operator; it asks the next layer for a reset behind its halo exchange."""
+    tiles = 0
+    for tile_class in step.classes:
+        tiles |= tile_class.tiles
+    if not lowering.sync.is_uniform(tiles):
+        lowering.reset()
     lowering.reset()
     zero = max(0, -step.weight)
     if step.weight == 1:
@@ -34,9 +39,6 @@ def lower_pointwise(lowering: Lowering, step: PointwiseStep) -> None:
     else:
         image = diagonal(step.weight, zero)
         write_weights(lowering, lowering.address(step.constants), step.line, image)
-    tiles = 0
-    for tile_class in step.classes:
-        tiles |= tile_class.tiles
     if step.table is not Table.NONE:
         load_table(lowering, _TABLES[step.table], tiles)
     if step.bias:
@@ -55,7 +57,17 @@ def lower_pointwise(lowering: Lowering, step: PointwiseStep) -> None:
         data = b"".join(number.to_bytes(4, "little", signed=True) for number in step.bias)
         data = data.ljust(ROW_BYTES, b"\0")
         lowering.host.broadcast(("bias", step.ops), data, PACKED_LANES, tiles)
-    end_elementwise(lowering, step.output, step.channel_words, tiles)
+    _end(lowering, step, tiles)
+
+
+def _end(lowering: Lowering, step: PointwiseStep, tiles: int) -> None:
+    """The result's events; blocks of a vector are of different lengths."""
+    if not any(tile_class.words for tile_class in step.classes):
+        end_elementwise(lowering, step.output, step.channel_words, tiles)
+        return
+    for tile_class in step.classes:
+        lowering.sync.advance(Flag.AVDATA, tile_class.words, tile_class.tiles)
+    lowering.sync.reset_before_parameters = True
 
 
 def _bring_bias(lowering: Lowering, step: PointwiseStep, tiles: int) -> None:
@@ -91,12 +103,12 @@ def _operation(lowering: Lowering, step: PointwiseStep, tile_class: PatchClass) 
     """Pixels, then the words of a pixel."""
     (source,) = tile_class.sources
     target = tile_class.target
-    steps = tile_class.height * tile_class.width
-    loops = (steps, step.channel_words) if step.channel_words > 1 else (steps,)
-    written = _stream(lowering.address(step.output), target, tile_class, step.channel_words)
+    steps, words = tile_class.height * tile_class.width, tile_class.words or step.channel_words
+    loops = (steps, words) if words > 1 else (steps,)
+    written = _stream(lowering.address(step.output), target, tile_class, words)
     return TensorOp(
         loops=loops,
-        narrow_in=_stream(lowering.address(step.input), source, tile_class, step.channel_words),
+        narrow_in=_stream(lowering.address(step.input), source, tile_class, words),
         narrow_out=written,
         signal_output=len(written.levels) - 1,
         input_zero=step.input_zero,

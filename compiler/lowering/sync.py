@@ -81,6 +81,11 @@ class SyncState:
             if flag in flags
         )
 
+    def ahead(self, flag: Flag) -> int:
+        """Mask of the tiles with most events of `flag`."""
+        counts = [self.on_tile(flag, tile) for tile in range(_TILES)]
+        return sum(1 << tile for tile in range(_TILES) if counts[tile] == max(counts))
+
     def advance(self, flag: Flag, events: int, tiles: int = ALL_TILES) -> None:
         """`events` more events on the tiles of the mask."""
         counts = self._counts.setdefault(flag, [0] * _TILES)

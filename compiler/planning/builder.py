@@ -11,11 +11,12 @@ from dataclasses import replace
 from ..frontend.graph import Graph, Operator
 from ..frontend.movement import picture
 from ..release import Release
+from .collected_map import is_collected
 from .dataflow import Dataflow
 from .family import Family
 from .identity import ImageIdentity, SharedIdentity
 from .joint_map import JointPart, written_in_place
-from .map_layout import MapLayout, map_axis
+from .map_layout import MapLayout, axis_on_first_tile, map_axis
 from .plan import NARROW_WORDS, WIDE_LINES, NarrowBuffer, Segment, Step
 from .refusal import Refusal
 from .tiling import Interval, MapNeed
@@ -292,13 +293,18 @@ class PlanBuilder:
             return place
         rows, columns = self.extent(tensor)
         needs = [need for op in self.map_readers(tensor) if (need := self.need(op, tensor))]
-        channels = self.map_shape(tensor)[2]
+        channels, collected = self.map_shape(tensor)[2], is_collected(self, tensor)
         layout = MapLayout(
-            map_axis(*rows, [need.rows for need in needs]),
-            map_axis(*columns, [need.columns for need in needs]),
+            axis_on_first_tile(*rows)
+            if collected
+            else map_axis(*rows, [need.rows for need in needs]),
+            axis_on_first_tile(*columns)
+            if collected
+            else map_axis(*columns, [need.columns for need in needs]),
             pixel_words=-(-channels // 4),
             channel_words=-(-channels // 4),
             behind=max((need.behind for need in needs), default=0),
+            collected=collected,
         )
         self.record(tensor, layout)
         return layout

@@ -14,6 +14,7 @@ from ..fast_dataclass import dataclass
 from ..float32 import single
 from ..frontend.graph import Operator
 from .builder import PlanBuilder
+from .collected_map import COLLECTION_LINES, collect_on_first_tile
 from .dataflow import scale, zero_point
 from .family import Family, always
 from .halo import HaloMove, halo_moves
@@ -22,6 +23,7 @@ from .plan import WIDE_LINES, Segment, Step
 from .refusal import Refusal
 from .requantization import Requantization, activation_range, requantization
 from .tiling import GRID, MapNeed, Window, length, same_padding, split
+from .vectors import Blocks, VectorLayout
 from .weight_chunks import WeightChunks, weight_chunks
 from .wide_memory import stack_blocks, top_line
 
@@ -65,15 +67,16 @@ class TileClass:
 @dataclass(frozen=True, slots=True)
 class WideBlocks:
     """First lines of the transient blocks; `headers` only exists with header vectors, `partial`
-    with streamed weights."""
+    with streamed weights, `collection` where the result is collected on tile 0."""
 
     weights: int
     headers: int = WIDE_LINES
     partial: int = WIDE_LINES
+    collection: int = WIDE_LINES
 
     @property
     def lowest(self) -> int:
-        return min(self.weights, self.headers, self.partial)
+        return min(self.weights, self.headers, self.partial, self.collection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +163,28 @@ def plan_convolution(planner: PlanBuilder, op: Operator) -> None:
     window = convolution_window(planner, op)
     _, height, width, _ = planner.graph.tensor(op.outputs[0]).shape
     shape = LayerShape(window, tile_classes(window, layout, output), (height, width))
-    add_layer(planner, op, shape, planner.add_segment(op))
+    buffer = add_layer(planner, op, shape, planner.add_segment(op))
+    if _makes_vector(planner, op):
+        blocks = Blocks(output.channel_words, output.channel_words)
+        planner.record(op.outputs[0], VectorLayout(blocks, buffer))
+
+
+def _makes_vector(planner: PlanBuilder, op: Operator) -> bool:
+    """Whether the result is one pixel that layers with a filter of one pixel read."""
+    graph, result = planner.graph, op.outputs[0]
+    readers = planner.dataflow.readers(result)
+    single = graph.tensor(result).shape[1:3] == (1, 1) and planner.joint_part(result) is None
+    return (
+        single
+        and bool(readers)
+        and all(
+            reader.name == "CONV_2D"
+            and graph.tensor(reader.inputs[1]).shape[1:3] == (1, 1)
+            and graph.tensor(reader.inputs[1]).shape[0] > WORD_CHANNELS
+            and reader.inputs[0] not in planner.dataflow.pads
+            for reader in readers
+        )
+    )
 
 
 def add_layer(
@@ -207,6 +231,7 @@ def add_layer(
             requantization=_requantization(planner, op, segment),
         )
     )
+    collect_on_first_tile(planner, op, blocks.collection)
     return target
 
 
@@ -275,10 +300,10 @@ def group_tiles(tiles: Iterable[TileClass]) -> tuple[TileClass, ...]:
 
 
 def plan_early_halo(planner: PlanBuilder, tensor: int) -> None:
-    """Fill the halo of a map (a source) that leaves for the host before its first reader runs,
+    """Fill the halo of a map (a source) behind which something else than its first reader comes,
     if a convolution has just made it and a convolution reads it next."""
     reader = next(iter(planner.dataflow.readers(tensor)), None)
-    layout = planner.layouts[tensor]
+    layout = planner.layouts.get(tensor)
     apart = reader is not None and reader.name in CONVOLUTION.operators
     if not apart or not isinstance(planner.steps[-1], ConvolutionStep):
         return
@@ -295,6 +320,8 @@ def plan_early_halo(planner: PlanBuilder, tensor: int) -> None:
 
 def _exchange(planner: PlanBuilder, op: Operator, layout: MapLayout) -> tuple[HaloMove, ...]:
     if planner.claim_exchange(planner.dataflow.source(op.inputs[0])):
+        if layout.collected:
+            raise Refusal(op.index, "a map that should have been collected")
         return halo_moves(layout)
     return ()
 
@@ -322,6 +349,8 @@ def _wide_blocks(
     sizes["weights"] = chunks.slots * chunks.lines
     if segment.headers:
         sizes["headers"] = chunks.slots * len(segment.headers) + SPARE_HEADER_LINES
+    if planner.map_layout(op, op.outputs[0]).collected:
+        sizes["collection"] = COLLECTION_LINES
     top = top_line(planner, op)
     return WideBlocks(**stack_blocks(top, sizes, op.index, planner.taken.values()))
 

@@ -35,9 +35,11 @@ from .softmax import SOFTMAX
 from .transposed_convolution import TRANSPOSED_CONVOLUTION
 from .vector_concatenation import VECTOR_CONCATENATION
 from .vector_io import VECTOR_INPUT, VECTOR_OUTPUT
+from .vector_pointwise import REQUANTISED_LINE
 from .window_pool import WINDOW_POOL
 
 FAMILIES: tuple[Family, ...] = (
+    REQUANTISED_LINE,
     VECTOR_FUNCTION,
     REPEATED_VECTOR,
     SINGLE_PIXEL,

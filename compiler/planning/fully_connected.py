@@ -44,7 +44,7 @@ class GatherStep(Step):
 
     consumer_line, producer_line: the two-line FIFOs of the ring bus at its ends. after_host:
     the blocks came by the scatter (a barrier opens the step), else a reset does. again: the
-    vector is there already, from a gather for another layer.
+    vector is there already, from a gather before; early: other steps come before the layer.
     """
 
     blocks: Blocks
@@ -57,6 +57,7 @@ class GatherStep(Step):
     consumer_line: int
     producer_line: int
     after_host: bool = False
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +119,14 @@ def is_vector_layer(planner: PlanBuilder, op: Operator) -> bool:
 
 def plan_fully_connected(planner: PlanBuilder, op: Operator) -> None:
     """Gather, then the layer; as a part of a joint vector, if that is what reads it."""
-    layout = _input(planner, op)
     weights = planner.graph.tensor(op.inputs[1])
     outputs, inputs = weights.shape[0], weights.shape[-1]
+    blocks = Blocks.spread(-(-outputs // 4))
+    readers = _reading_tiles(planner, op, blocks)
+    layout = _input(planner, op, readers)
     _check(op, layout, inputs, outputs)
     top = _top(planner, op)
-    blocks = Blocks.spread(-(-outputs // 4))
-    vector = add_gather(planner, op, layout, blocks.mask, top)
+    vector = add_gather(planner, op, layout, readers, top)
     matrices = add_matrices(planner, op, outputs)
     planner.keep(vector)
     size, scaling = (inputs, outputs), _scaling(planner, op, matrices[0][1])
@@ -135,6 +137,30 @@ def plan_fully_connected(planner: PlanBuilder, op: Operator) -> None:
         weight_zero=0 if "zero_point" in step.headers else zero_point(weights),
     )
     add_parts(planner, _with_output(planner, op, step, blocks), matrices)
+
+
+def plan_early_gather(planner: PlanBuilder, tensor: int) -> None:
+    """Gather a vector (a source) behind which something else than its first reader comes, if that
+    is a convolution of one pixel."""
+    op, layout = planner.dataflow.readers(tensor)[0], vector_layout(planner, tensor)
+    if op.name != "CONV_2D" or layout is None or not is_vector_layer(planner, op):
+        return
+    outputs = planner.graph.tensor(op.inputs[1]).shape[0]
+    tiles = _reading_tiles(planner, op, Blocks.spread(-(-outputs // 4)))
+    if _gather_key(layout, tiles) not in planner.gathered:
+        planner.keep(layout.buffer)
+        add_gather(planner, op, layout, tiles, _top(planner, op), early=True)
+
+
+def _reading_tiles(planner: PlanBuilder, op: Operator, blocks: Blocks) -> int:
+    """Tiles on which the layer, or another convolution of the same pixel, has outputs."""
+    graph, mask = planner.graph, blocks.mask
+    if op.name == "CONV_2D":
+        for other in planner.dataflow.readers(planner.dataflow.source(op.inputs[0])):
+            if other.name == op.name and is_vector_layer(planner, other):
+                words = -(-graph.tensor(other.inputs[1]).shape[0] // 4)
+                mask |= Blocks.spread(words).mask
+    return mask
 
 
 def add_parts(
@@ -156,9 +182,12 @@ def add_parts(
         )
 
 
-def _input(planner: PlanBuilder, op: Operator) -> VectorLayout:
-    """The input vector; a map of whole words is collected first."""
+def _input(planner: PlanBuilder, op: Operator, readers: int) -> VectorLayout:
+    """The input vector, which may be gone if it is on the tiles `readers` already; a map of whole
+    words is collected first."""
     source = planner.layouts.get(planner.dataflow.source(op.inputs[0]))
+    if isinstance(source, VectorLayout) and _gather_key(source, readers) in planner.gathered:
+        return source
     if not isinstance(source, MapLayout):
         return require_vector(planner, op)
     if planner.graph.tensor(op.inputs[0]).shape[-1] % 4:
@@ -262,12 +291,18 @@ def _top(planner: PlanBuilder, op: Operator) -> int:
 
 
 def add_gather(
-    planner: PlanBuilder, op: Operator, layout: VectorLayout, readers: int, top: int
+    planner: PlanBuilder,
+    op: Operator,
+    layout: VectorLayout,
+    readers: int,
+    top: int,
+    *,
+    early: bool = False,
 ) -> str:
     """The whole vector on the tiles of `readers`; its buffer, that of an earlier layer if that
     gathered it on the same tiles. It is a tensor of its own for FULLY_CONNECTED, scratch for a
     convolution."""
-    key = layout.buffer, layout.offset, readers
+    key = _gather_key(layout, readers)
     earlier = planner.gathered.get(key)
     step = GatherStep(
         ops=(op.index,),
@@ -281,6 +316,7 @@ def add_gather(
         consumer_line=top - 2,
         producer_line=top - 6,
         after_host=layout.from_host,
+        early=early,
         lowest_line=top - 6,
     )
     if earlier is None:
@@ -293,6 +329,10 @@ def add_gather(
     planner.keep(step.output)
     planner.add(step)
     return step.output
+
+
+def _gather_key(layout: VectorLayout, readers: int) -> tuple[str, int, int]:
+    return layout.buffer, layout.offset, readers
 
 
 def _scaling(planner: PlanBuilder, op: Operator, segment: Segment) -> Requantization:

@@ -197,7 +197,7 @@ def input_step(
     chunk = -(-row_bytes // LINE_BYTES)
     lines = _lines(planner, source, max(2 * chunk, 2), keep=keep)
     follows = not (again or keep or source.stored) and _is_there(planner, channels, lines)
-    staging = planner.scratch(f"staging {source.name}", 2 * slot)
+    staging = planner.scratch(f"staging {source.name}", 2 * slot, rank=0)
     return ImageInputStep(
         ops=ops,
         border=source.border,

@@ -49,13 +49,19 @@ def map_axis(low: int, high: int, needs: Iterable[AxisNeed]) -> MapAxis:
     return MapAxis(low, high, own, tuple(zip(first, last, strict=True)), needed)
 
 
+def axis_on_first_tile(low: int, high: int) -> MapAxis:
+    """The axis of a map that the first tile holds as a whole."""
+    own = split(low, high)
+    return MapAxis(low, high, own, ((low, high), *own[1:]), ((low, high), None, None, None))
+
+
 @dataclass(frozen=True)
 class MapLayout:
     """A map in the narrow memories, row major, `pixel_words` words a pixel.
 
     channel_words: words of the tensor's own channels, at `channel_offset` inside a pixel
     (a joint map of several tensors has more words a pixel than each of them). behind: pixels
-    of room behind the map.
+    of room behind the map. collected: tile 0 holds all of it, and fills its halo over the ring.
     """
 
     rows: MapAxis
@@ -64,6 +70,7 @@ class MapLayout:
     channel_words: int
     channel_offset: int = 0
     behind: int = 0
+    collected: bool = False
 
     @cached_property
     def words(self) -> int:

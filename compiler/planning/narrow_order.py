@@ -39,7 +39,7 @@ def place_lowest_first(buffers: Sequence[NarrowBuffer]) -> dict[str, int]:
     for number, buffer in enumerate(buffers):
         steps = buffer.last - buffer.first + 1
         breadth = max(live[buffer.first : buffer.last + 1])
-        order = (-breadth, -buffer.words * steps * steps, -buffer.words, buffer.first)
+        order = (-breadth, -buffer.words * steps * steps, -steps, buffer.first)
         waiting.append((buffer.rank, 0, order, number))
     heapq.heapify(waiting)
     while waiting:

@@ -35,13 +35,15 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class PatchClass:
-    """Tiles with `height` x `width` own pixels that lie alike in every source and the target."""
+    """Tiles with `height` x `width` own pixels that lie alike in every source and the target;
+    words: of a pixel on these tiles (0: as many as everywhere)."""
 
     height: int
     width: int
     sources: tuple[Patch, ...]
     target: Patch
     tiles: int
+    words: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from .convolution import plan_early_halo
 from .dataflow import build_dataflow
 from .families import FAMILIES, INPUTS, OUTPUTS
 from .family import Border
+from .fully_connected import plan_early_gather
 from .host_maps import fetch_parked
 from .identity import NAME as IDENTITY
 from .identity import ImageIdentity, SharedIdentity
@@ -194,8 +195,11 @@ def _plan_steps(planner: PlanBuilder, runs: Sequence[Run]) -> tuple[range, ...]:
         _release_identity(planner, max(starts, default=0))
         if place not in inside:
             _plan_operator(planner, op)
+            _plan_halo(planner, op)
         elif place in starts:
             plan_run(planner, starts[place])
+        if planner.place == planner.shared_identity.until:
+            planner.taken.pop(IDENTITY, None)
         if place not in inside:
             _plan_outputs(planner, op)
         elif place == inside[place].last:
@@ -253,6 +257,18 @@ def _plan_operator(planner: PlanBuilder, op: Operator) -> None:
             family.plan(planner, op)
             return
     raise Refusal(op.index, f"no planner takes this {op.name}")
+
+
+def _plan_halo(planner: PlanBuilder, op: Operator) -> None:
+    """The halo of a convolution's result is filled (and a vector is gathered) behind it, if
+    something else runs before its first reader."""
+    flow, behind = planner.dataflow, planner.place + 1
+    for tensor in op.outputs:
+        readers = flow.readers(tensor)
+        apart = readers and readers[0].index != flow.operators[behind].index
+        if apart and readers[0].index not in planner.sliced:
+            plan_early_halo(planner, tensor)
+            plan_early_gather(planner, tensor)
 
 
 def _plan_outputs(planner: PlanBuilder, op: Operator) -> None:

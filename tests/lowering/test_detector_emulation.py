@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from compiler.driver import compile_graph, plan_model
 from compiler.emulator.model import CompiledModel, random_inputs
+from compiler.frontend.equivalent_layers import as_layers
 from compiler.frontend.joined_outputs import split_outputs
 from compiler.frontend.padded_groups import pad_groups
 from compiler.frontend.tflite_reader import read_model_bytes
 from compiler.options import CompileOptions
+from compiler.planning.collected_map import MapCollectionStep
+from compiler.planning.convolution import HaloStep
+from compiler.planning.fully_connected import FullyConnectedStep, GatherStep
 from compiler.planning.line_reshape import LineReshapeStep
 from compiler.planning.pass_steps import CollectStep
 from compiler.planning.planner import plan_region
 from compiler.planning.pointwise import PointwiseStep
+from compiler.planning.schedule import schedule
 from tests.emulator.reference import Reference, counted
 from tests.model_builder import ModelBuilder
 
@@ -105,6 +112,76 @@ def test_maps_become_lines(shape, output):
     assert steps_of(plan, LineReshapeStep)
 
 
+@pytest.mark.parametrize(
+    ("size", "output"),
+    [
+        (36, (1, 9, 4)),
+        (552, (1, 6, 92)),
+        (552, (1, 138, 1, 4)),
+        (24, (1, 6, 1, 4)),
+        (92, (1, 2, 46)),
+    ],
+)
+@pytest.mark.parametrize("requantised", [False, True])
+def test_vectors_become_lines(size, output, requantised):
+    builder = ModelBuilder("uint8", seed=3).input("x", (1, 2, 2, 8)).conv2d(32, 2, padding="valid")
+    builder.conv2d(size, 1)
+    if requantised:
+        builder.quantize()
+    plan = check(builder.reshape(output), concurrent=True)
+    assert steps_of(plan, LineReshapeStep)
+    assert steps_of(plan, FullyConnectedStep)
+    assert bool(steps_of(plan, PointwiseStep)) == requantised
+
+
+def test_predictors_of_one_pixel_share_what_they_read():
+    builder = ModelBuilder("uint8", seed=3).input("x", (1, 2, 2, 8)).conv2d(32, 3, stride=2)
+    trunk = builder.last
+    lines = [
+        builder.conv2d(channels, 1, source=trunk).quantize().reshape(shape).last
+        for channels, shape in ((24, (1, 6, 1, 4)), (546, (1, 6, 91)))
+    ]
+    plan = check(builder.output(*lines), concurrent=True)
+    assert [(step.readers, step.again) for step in steps_of(plan, GatherStep)] == [
+        (0x1FF, False),
+        (0x1FF, True),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "left"),
+    [
+        ((2, 2), 3, 2, (2, 2)),
+        ((1, 1), 3, 1, (1, 1)),
+        ((1, 4), 3, 4, (1, 3)),
+        ((3, 2), 5, 3, (3, 2)),
+    ],
+)
+def test_a_filter_beyond_the_map_is_cut(kind, size, kernel, stride, left):
+    builder = ModelBuilder(kind, seed=3).input("x", (1, 8, 8, 8))
+    builder.conv2d(16, (9 - size[0], 9 - size[1]), padding="valid").conv2d(8, kernel, stride=stride)
+    graph = as_layers(read_model_bytes(builder.build(), "test"), {0, 1})
+    assert graph.tensor(graph.operators[1].inputs[1]).shape == (8, *left, 16)
+    check(builder, concurrent=True)
+
+
+def in_file_order(graph, operators):
+    found = schedule(graph, operators)
+    return replace(found, operators=tuple(sorted(found.operators, key=lambda op: op.index)))
+
+
+def test_a_halo_is_filled_before_other_layers_run(monkeypatch):
+    monkeypatch.setattr("compiler.planning.planner.schedule", in_file_order)
+    builder = ModelBuilder("uint8", seed=3).input("x", (1, 10, 10, 16))
+    trunk = builder.last
+    small = builder.conv2d(8, 1).last
+    large = builder.conv2d(64, 1, source=trunk).last
+    builder.conv2d(8, 3, stride=2, source=small)
+    plan = check(builder.output(large, builder.last), concurrent=True)
+    assert steps_of(plan, HaloStep)
+
+
 @pytest.mark.parametrize("along", ["rows", "columns"])
 def test_lines_of_any_length_are_joined(along):
     builder = ModelBuilder("int8", seed=3).input("x", (1, 9, 9, 8))
@@ -183,3 +260,23 @@ def test_parts_of_one_pixel(monkeypatch):
     sizes = [[(part.rows, part.columns, part.groups) for part in o.parts] for o in plan.joined]
     assert sizes == [[(6, 6, 3), (3, 3, 6), (6, 1, 1)], [(6, 6, 3), (3, 3, 6), (1, 6, 1)]]
     check(builder)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+@pytest.mark.parametrize("size", [(2, 2), (3, 3), (4, 2), (1, 4)])
+def test_a_map_is_collected_for_a_layer_of_one_pixel(kind, size):
+    builder = ModelBuilder(kind, seed=3).input("x", (1, *size, 8)).conv2d(20, 1)
+    plan = check(builder.conv2d(12, size, padding="valid").conv2d(80, 1), concurrent=True)
+    assert steps_of(plan, MapCollectionStep)
+
+
+def test_a_vector_is_gathered_before_other_layers_run(monkeypatch):
+    monkeypatch.setattr("compiler.planning.planner.schedule", in_file_order)
+    builder = ModelBuilder("uint8", seed=3).input("x", (1, 2, 2, 16))
+    trunk = builder.last
+    pixel = builder.conv2d(32, 2, padding="valid").last
+    large = builder.conv2d(80, 1, source=trunk).last
+    builder.conv2d(100, 1, source=pixel)
+    plan = check(builder.output(large, builder.last), concurrent=True)
+    gathers = steps_of(plan, GatherStep)
+    assert [(step.early, step.again) for step in gathers] == [(True, False), (False, True)]

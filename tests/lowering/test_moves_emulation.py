@@ -129,7 +129,7 @@ def test_maps_are_reshaped(shape, output):
 
 
 @pytest.mark.parametrize(
-    ("size", "output"), [(64, (1, 4, 4, 4)), (640, (1, 8, 5, 16)), (36, (1, 9, 4))]
+    ("size", "output"), [(64, (1, 4, 4, 4)), (640, (1, 8, 5, 16)), (36, (1, 3, 3, 4))]
 )
 def test_vectors_become_maps(size, output):
     check_moves(vector(32).fully_connected(size).reshape(output))
