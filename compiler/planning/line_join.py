@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..frontend.graph import Operator
 from ..frontend.movement import picture
-from .axis_relayout import Along, axis_relayout
+from .axis_relayout import Along, AxisRelayout
 from .builder import PlanBuilder
 from .dataflow import scale, zero_point
 from .family import Family
@@ -60,7 +60,7 @@ def plan_line_join(planner: PlanBuilder, op: Operator) -> None:
     moves, place = [], 0
     for part in op.inputs:
         layout = planner.map_layout(op, part)
-        relayout = axis_relayout(_shifted(layout, along, place), target, along)
+        relayout = AxisRelayout(_shifted(layout, along, place), target, along)
         moves.append(Move(relayout, planner.consume(part), buffer))
         place += layout.height if along is Along.ROWS else layout.width
     planner.add(

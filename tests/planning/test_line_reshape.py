@@ -73,5 +73,5 @@ def test_lines_are_joined_end_to_end() -> None:
     builder.concatenation(first, builder.reshape((1, 5, 8)).last, axis=1)
     plan = plan_region(read_model_bytes(builder.build(), "model"))
     (step,) = (step for step in plan.steps if isinstance(step, CollectStep))
-    copied = [[(c.width, c.tiles) for c in move.relayout.copies] for move in step.moves]
+    copied = [[(c.width, c.tiles) for c in move.relayout.copies()] for move in step.moves]
     assert copied == [[(3, 0x1), (1, 0x2)], [(1, 0x8)]]
