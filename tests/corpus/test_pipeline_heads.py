@@ -7,7 +7,7 @@ The programs are the vendor's, up to one fence of one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -137,8 +137,8 @@ def test_heads_up_to_numbers(segment: str, monkeypatch: pytest.MonkeyPatch) -> N
     order = [heads.names.index(name) for name in ORDERS[segment].split()]
     schedule = planner.schedule
 
-    def given(graph: Graph, operators: Iterable[Operator]) -> Schedule:
-        found = schedule(graph, operators)
+    def given(graph: Graph, operators: Iterable[Operator], parked: Collection[int]) -> Schedule:
+        found = schedule(graph, operators, parked)
         by_index = {op.index: op for op in found.operators}
         return replace(found, operators=tuple(by_index[index] for index in order))
 

@@ -166,8 +166,8 @@ def test_a_filter_beyond_the_map_is_cut(kind, size, kernel, stride, left):
     check(builder, concurrent=True)
 
 
-def in_file_order(graph, operators):
-    found = schedule(graph, operators)
+def in_file_order(graph, operators, parked):
+    found = schedule(graph, operators, parked)
     return replace(found, operators=tuple(sorted(found.operators, key=lambda op: op.index)))
 
 
