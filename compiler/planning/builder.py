@@ -110,9 +110,9 @@ class PlanBuilder:
         part = self.joint_part(tensor)
         name = tensor_buffer(tensor if part is None else part.joint)
         if part is not None:
-            self._names[tensor] = name
-        if part is not None and self.has_buffer(name):
-            return self.keep(name)
+            self._names[tensor] = self._name(part.joint)
+            if self.has_buffer(name):
+                return self.keep(self._names[tensor])
         return self.scratch(name, words, rank=rank)
 
     def record(self, tensor: int, layout: object) -> None:
@@ -121,7 +121,11 @@ class PlanBuilder:
         self._births.setdefault(tensor, self.now)
 
     def joint_part(self, tensor: int) -> JointPart | None:
-        """The tensor's (a source's) place in a joint map that its writer fills."""
+        """The tensor's (a source's) place in a joint map that its writer fills; spatial passes fill
+        none that is read behind them."""
+        producer = self.dataflow.producer(tensor)
+        if producer is not None and producer.index in self.sliced:
+            return None
         return written_in_place(self, tensor)
 
     def take_over(self, tensor: int, buffer: str) -> str:

@@ -13,9 +13,9 @@ from ..frontend.graph import Operator
 from .builder import PlanBuilder, tensor_buffer
 from .dataflow import scale, zero_point
 from .family import Family
-from .joint_map import JointPart, joins_maps, joint_parts, written_in_place
+from .joint_map import JointPart, joins_maps, joint_parts
 from .map_layout import MapLayout
-from .patches import InteriorCopyStep, patch_classes
+from .patches import InteriorCopyStep, held_apart, own_part, patch_classes
 from .plan import Step
 from .refusal import Refusal
 
@@ -38,7 +38,7 @@ def plan_map_concatenation(planner: PlanBuilder, op: Operator) -> None:
     in_place = 0
     for tensor, part in zip(op.inputs, joint_parts(planner, op), strict=True):
         source = planner.dataflow.source(tensor)
-        if written_in_place(planner, source) is None:
+        if planner.joint_part(source) is None:
             _copy(planner, op, source, part, layout)
         else:
             in_place += 1
@@ -52,6 +52,8 @@ def _copy(
     planner: PlanBuilder, op: Operator, source: int, part: JointPart, joint: MapLayout
 ) -> None:
     layout = planner.map_layout(op, source)
+    if held_apart(layout, joint) and not planner.is_exchanged(source):
+        raise Refusal(op.index, f"{op.name} reads a part of a map that tiles have not exchanged")
     place = replace(joint, channel_words=part.words, channel_offset=part.offset)
     planner.add(
         InteriorCopyStep(
@@ -66,8 +68,8 @@ def _copy(
 
 
 def _joint_buffer(planner: PlanBuilder, joint: int, words: int) -> str:
-    name = tensor_buffer(joint)
-    return planner.keep(name) if planner.has_buffer(name) else planner.produce(joint, words)
+    there = planner.has_buffer(tensor_buffer(joint))
+    return planner.consume(joint) if there else planner.produce(joint, words)
 
 
 def _check(planner: PlanBuilder, op: Operator) -> None:
@@ -88,4 +90,6 @@ MAP_CONCATENATION = Family(
     frozenset({"CONCATENATION"}),
     plan=plan_map_concatenation,
     accepts=joins_maps,
+    needs=own_part,
+    by_parts=joins_maps,
 )

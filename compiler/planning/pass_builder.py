@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from ..frontend.graph import Operator
 from .builder import PlanBuilder, tensor_buffer
+from .joint_map import JointPart, written_in_place
 from .map_layout import MapLayout, map_axis
 from .refusal import Refusal
 from .tiling import AxisNeed, Interval
@@ -66,8 +67,12 @@ class PassBuilder(PlanBuilder):
             return ()
         return (op for op in self.dataflow.readers(tensor) if op.index in self.inside)
 
-    def joint_part(self, _tensor: int) -> None:
-        """Passes write no joint maps."""
+    def joint_part(self, tensor: int) -> JointPart | None:
+        """Of joint maps, passes fill those that they make as a whole."""
+        producer = self.dataflow.producer(tensor)
+        if tensor == self.edge or producer is None or producer.index not in self.inside:
+            return None
+        return written_in_place(self, tensor)
 
     def claim(self, tensor: int) -> None:
         """The halo of a tensor is filled by somebody else, with its zero point."""

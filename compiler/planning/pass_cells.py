@@ -17,7 +17,7 @@ from .family import Family
 from .multiply import PRODUCT
 from .pointwise import POINTWISE
 
-LONGEST = 16
+LONGEST = 32
 """Operators of a cell."""
 _BY_VALUE = (SUM, POINTWISE, PRODUCT, EXTREME, SQUARED_DIFFERENCE, PRELU)
 

@@ -70,12 +70,17 @@ class _PassPart:
         most = 0
         for op in self.operators:
             fresh = op.outputs if op.name in _NEW_RESULTS else ()
-            for tensor in (*flow.activations(op), *fresh):
+            for tensor in map(self._whole, (*flow.activations(op), *fresh)):
                 live[tensor] = self._map(tensor)
             most = max(most, sum(live.values()))
             live = {tensor: words for tensor, words in live.items() if last.get(tensor) is not op}
-            live.update((tensor, self._map(tensor)) for tensor in op.outputs)
+            live.update((tensor, self._map(tensor)) for tensor in map(self._whole, op.outputs))
         return most
+
+    def _whole(self, tensor: int) -> int:
+        """The joint map that the tensor is a part of, or else the tensor."""
+        part = self.builder.joint_part(tensor)
+        return tensor if part is None else part.joint
 
     def _map(self, tensor: int) -> int:
         if tensor not in self._words:

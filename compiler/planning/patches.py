@@ -179,6 +179,11 @@ def compact_operand(planner: PlanBuilder, op: Operator, tensor: int) -> Operand:
     return Operand(tensor, compact, copy_map(planner, op, tensor, compact), made, copied=True)
 
 
+def held_apart(layout: MapLayout, target: MapLayout) -> bool:
+    """Whether pixels of one tile in `target` are another tile's own in `layout`."""
+    return (layout.rows.own, layout.columns.own) != (target.rows.own, target.columns.own)
+
+
 def settled(planner: PlanBuilder, operand: Operand) -> Operand:
     """The operand with its buffer, which lives until now."""
     if operand.copied:

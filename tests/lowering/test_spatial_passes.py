@@ -107,6 +107,28 @@ def projected() -> ModelBuilder:
     return block(model, 32, stride=2).conv2d(8, 1)
 
 
+def branches(kind: str = "int8") -> ModelBuilder:
+    """Joint maps of convolutions of several sizes, a pool, and what the branches begin with."""
+    model = picture(27, 23, 4, kind).conv2d(32, 3)
+    for _ in range(2):
+        value = model.last
+        first = model.conv2d(8, 1, source=value, activation="relu").last
+        wide = model.conv2d(12, 1, source=value).conv2d(16, 3, output=first.output).last
+        model.max_pool_2d(3, stride=1, padding="same", source=value)
+        model.concatenation(first, wide, model.conv2d(8, 1, output=first.output).last)
+    return model.conv2d(8, 3, stride=2)
+
+
+def dense() -> ModelBuilder:
+    """Every block adds channels to those it reads."""
+    model = picture(26, 23, 4).conv2d(16, 3)
+    for _ in range(3):
+        value = model.last
+        model.conv2d(16, 1, activation="relu").conv2d(8, 3, output=value.output)
+        model.concatenation(value, model.last)
+    return model.conv2d(8, 1, stride=2)
+
+
 def shared() -> ModelBuilder:
     """The input of the passes is read by another layer, too."""
     model = picture(17, 19, 4).conv2d(8, 1)
@@ -133,6 +155,9 @@ MODELS = {
     "residual": (residual(), 1000),
     "residual uint8": (residual("uint8"), 1000),
     "projected": (projected(), 1300),
+    "branches": (branches(), 700),
+    "branches uint8": (branches("uint8"), 900),
+    "dense": (dense(), 800),
     "slopes": (slopes(), 620),
     "shifted": (shifted(), 400),
     "words": (picture(30, 26, 8).conv2d(24, 3).conv2d(8, 3, stride=2), 400),
@@ -148,7 +173,7 @@ def test_parts_compute_the_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["deep", "on chip", "pools", "gated", "by value", "residual", "slopes"]
+    "name", ["deep", "on chip", "pools", "gated", "by value", "residual", "branches", "dense"]
 )
 def test_no_hazards(name: str) -> None:
     builder, words = MODELS[name]

@@ -28,7 +28,7 @@ def networks(draw: st.DrawFn) -> ModelBuilder:
     for _ in range(draw(st.integers(1, 5))):
         stride = draw(st.sampled_from([1, 1, 2]))
         kernel = draw(st.sampled_from([1, 3, 3, 5]))
-        pool = draw(st.sampled_from(["", "", "", "max", "average", "gate", "function", "residual"]))
+        pool = draw(st.sampled_from(["", "", "", "max", "average", "gate", "function", "residual", "join"]))
         if pool == "gate":
             value = model.last
             model = model.mul(value, model.logistic(source=value).last)
@@ -37,9 +37,13 @@ def networks(draw: st.DrawFn) -> ModelBuilder:
             kernel = draw(st.sampled_from([1, 3, 5]))
             model = model.conv2d(8, kernel).conv2d(value.shape[3], 1)
             model = model.add(model.last, value)
+        elif pool == "join" and model.last.shape[3] % 4 == 0:
+            value = model.last
+            model = model.conv2d(8, kernel, output=value.output)
+            model = model.concatenation(value, model.last)
         elif pool == "function":
             model = draw(st.sampled_from([model.relu, model.tanh, model.quantize]))()
-        elif pool:
+        elif pool in ("max", "average"):
             kernel, padding = draw(st.integers(2, 3)), draw(st.sampled_from(["same", "valid"]))
             build = model.max_pool_2d if pool == "max" else model.average_pool_2d
             model = build(kernel, stride=stride, padding=padding)
