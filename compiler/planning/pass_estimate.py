@@ -28,14 +28,15 @@ def least_words(planner: PlanBuilder, run: Run, *, counted: bool) -> int:
     rows, columns = cut(height, run.rows), cut(width, run.columns)
     number, middle = max(run.rows - 2, 0), columns[run.columns // 2]
     beside = _beside(planner, run)
+    collected = beside + _collected(run, rows, columns, channels) if flow.readers(target) else 0
     if run.rows > 1 and flow.producer(source) is not None:
         beside += _layout_words(planner, source)
     if run.rows > 1 and flow.readers(target):
         waiting = [_busiest(part, (0, width), channels) for part in rows]
         beside += sum(waiting if counted else waiting[:number])
         beside -= _busiest(rows[number], middle, channels) if counted else 0
-    if beside > planner.capacity:
-        return beside
+    if max(beside, collected) > planner.capacity:
+        return max(beside, collected)
     part = _PassPart(planner, operators, target, (rows[number], middle))
     return beside + part.words(whole_rows=run.columns > 1)
 
@@ -86,6 +87,15 @@ class _PassPart:
         if tensor not in self._words:
             self._words[tensor] = self.builder.lay_out_map(tensor).words
         return self._words[tensor]
+
+
+def _collected(
+    run: Run, rows: Sequence[Interval], columns: Sequence[Interval], channels: int
+) -> int:
+    """Words of the whole result, and of the parts of which it is put together."""
+    height, width = (0, rows[-1][1]), (0, columns[-1][1])
+    parts = [(part, width) for part in rows] if run.rows > 1 else [(height, c) for c in columns]
+    return sum(_busiest(*part, channels) for part in (*parts, (height, width)))
 
 
 def _beside(planner: PlanBuilder, run: Run) -> int:

@@ -31,6 +31,8 @@ SINGLE_STEPS = 6
 """Attempts of a run that are one pass more each."""
 MOST_STEPS = 32
 """Attempts of a run in all."""
+MOST_WORK = 9000
+"""Steps of all plans that do not fit; more would take many seconds."""
 EVEN_PASSES = 16
 """Passes up to which parts of the columns and of the rows take turns."""
 MANY_ROWS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 36)
@@ -49,6 +51,7 @@ class RunChooser:
         self.operators = self.flow.operators
         self.overfull: set[int] = set()
         self.steps: Counter[int] = Counter()
+        self.work = 0
         self.joins: set[int] = set()
         self._arrange()
         self.runs: tuple[Run, ...] = ()
@@ -62,6 +65,7 @@ class RunChooser:
     def next(self, planner: PlanBuilder, spans: Sequence[range], found: Sequence[Overflow]) -> None:
         """Better runs after an attempt. spans: steps of each operator (those of a run are its
         first operator's); found: what did not fit."""
+        self.work += planner.now
         places = {step: place for place, span in enumerate(spans) for step in span}
         runs = {run.first: run for run in self.runs}
         fresh = {places.get(overflow.step, 0): overflow for overflow in reversed(found)}
@@ -83,6 +87,7 @@ class RunChooser:
 
     def better(self, found: RunOverflow) -> None:
         """A better run in place of one that is known not to fit."""
+        self.work += found.overflow.step
         run = self._better(found.step, found.run, found.overflow)
         self.runs = self._rebuilt([run if other == found.run else other for other in self.runs])
 
@@ -179,16 +184,14 @@ class RunChooser:
             found = self._grown(run)
         found = found or self._smaller(run)
         self.steps[run.first] += 1
-        if found is None or self.steps[run.first] > MOST_STEPS:
+        if found is None or self.steps[run.first] > MOST_STEPS or self.work > MOST_WORK:
             raise self._refusal(run.first, overflow)
         return found
 
     def _smaller(self, run: Run) -> Run | None:
-        """A longer run with a smaller result, or else with a smaller source."""
-        for longer in (self._longer_behind(run), self._longer_in_front(run)):
-            if longer and self._ends(longer) < self._ends(run):
-                return longer
-        return None
+        """A longer run with smaller ends."""
+        behind, front = self._longer_behind(run), self._longer_in_front(run)
+        return next((r for r in (behind, front) if r and self._ends(r) < self._ends(run)), None)
 
     def _ends(self, run: Run) -> int:
         """Words of source and result."""

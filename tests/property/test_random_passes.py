@@ -28,7 +28,9 @@ def networks(draw: st.DrawFn) -> ModelBuilder:
     for _ in range(draw(st.integers(1, 5))):
         stride = draw(st.sampled_from([1, 1, 2]))
         kernel = draw(st.sampled_from([1, 3, 3, 5]))
-        pool = draw(st.sampled_from(["", "", "", "max", "average", "gate", "function", "residual", "join"]))
+        pool = draw(
+            st.sampled_from(["", "", "", "max", "average", "gate", "function", "residual", "join"])
+        )
         if pool == "gate":
             value = model.last
             model = model.mul(value, model.logistic(source=value).last)
