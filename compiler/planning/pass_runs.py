@@ -52,6 +52,7 @@ class RunChooser:
         self.overfull: set[int] = set()
         self.steps: Counter[int] = Counter()
         self.work = 0
+        self.most_work = MOST_WORK // 3 if counted else MOST_WORK
         self.joins: set[int] = set()
         self._arrange()
         self.runs: tuple[Run, ...] = ()
@@ -184,7 +185,7 @@ class RunChooser:
             found = self._grown(run)
         found = found or self._smaller(run)
         self.steps[run.first] += 1
-        if found is None or self.steps[run.first] > MOST_STEPS or self.work > MOST_WORK:
+        if found is None or self.steps[run.first] > MOST_STEPS or self.work > self.most_work:
             raise self._refusal(run.first, overflow)
         return found
 
