@@ -1,12 +1,15 @@
-"""Words moved between tiles, message after message over the ring.
+"""Words moved: what stays on its tile by copies of all tiles at once, the rest message after
+message over the ring.
 
 Reads MapMoveStep; writes the Program level. Facts: docs/format/movement.md, "Moves".
 """
 
 from __future__ import annotations
 
-from ..planning.map_moves import Fill, MapMoveStep, Walk
+from ..planning.map_moves import Fill, MapMessage, MapMoveStep, Walk
+from ..planning.vector_copy import COPY_LINES
 from .lower import Lowering
+from .mesh_transfer import MeshTransfer
 from .program import Direction, Flag, MeshMove
 from .ring_transfer import RingLines, ring_run
 from .runs import Run
@@ -18,14 +21,16 @@ MOST_EVENTS = 30000
 
 
 def lower_map_move(lowering: Lowering, step: MapMoveStep) -> None:
-    """reset; fills; messages; the scalar core waits; reset."""
+    """reset; fills; copies, reset; messages; the scalar core waits; reset."""
     lowering.reset()
     for fill in step.fills:
         lowering.add(_fill(lowering, fill))
     if step.fills:
         lowering.program.idle()
     lines = RingLines(step.consumer_line, step.consumer_line - PRODUCER_BELOW)
-    for message in step.messages:
+    _copy_inside(lowering, step)
+    messages = [message for message in step.messages if not message.stays]
+    for message in messages:
         received = lowering.sync.on_tile(Flag.WIDE_TO_NARROW, message.reader)
         if received + message.read.words > MOST_EVENTS and received:
             _restart(lowering)
@@ -37,7 +42,32 @@ def lower_map_move(lowering: Lowering, step: MapMoveStep) -> None:
             destination=_run(lowering, message.target, message.written),
             lines=lines,
         )
-    _restart(lowering)
+    if messages:
+        _restart(lowering)
+
+
+def _copy_inside(lowering: Lowering, step: MapMoveStep) -> None:
+    """What is read and written by the same tile: one copy of every tile at a time, through a FIFO
+    between those of the ring, and a reset."""
+    line = step.consumer_line - COPY_LINES
+    waiting = [message for message in step.messages if message.stays]
+    while waiting:
+        transfer, later, busy = MeshTransfer(), list[MapMessage](), set[int]()
+        for message in waiting:
+            if message.sender in busy:
+                later.append(message)
+                continue
+            busy.add(message.sender)
+            transfer.local_copy(
+                message.sender,
+                _run(lowering, message.source, message.read).nest(),
+                _run(lowering, message.target, message.written).nest(),
+                line,
+            )
+        for instruction in transfer.instructions():
+            lowering.add(instruction)
+        lowering.reset()
+        waiting = later
 
 
 def _restart(lowering: Lowering) -> None:

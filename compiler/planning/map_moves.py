@@ -1,6 +1,7 @@
 """Operators that move whole words between tiles: slices, splits, joins, transpositions, borders.
 
-Every pair of tiles with words for each other exchanges one ring message. Reads the Graph level
+Every pair of tiles with words for each other exchanges one ring message; what stays on its tile is
+copied there. Reads the Graph level
 through the planner, adds `MapMoveStep`s. Facts: docs/format/movement.md, "Moves".
 """
 
@@ -56,6 +57,11 @@ class MapMessage:
     read: Walk
     written: Walk
     all: int = 0
+
+    @property
+    def stays(self) -> bool:
+        """Whether the words stay on their tile."""
+        return self.sender == self.reader and not self.all
 
     @property
     def readers(self) -> int:

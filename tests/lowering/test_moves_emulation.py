@@ -141,3 +141,28 @@ def test_the_host_input_is_cut():
         .input("x", (1, 8, 8, 8))
         .strided_slice((0, 2, 0, 0), (1, 6, 8, 8))
     )
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda b: b.output(*b.split(2, 3)),
+        lambda b: b.resize_nearest_neighbor((16, 24)),
+        lambda b: b.strided_slice((0, 0, 0, 4), (1, 8, 12, 12), (1, 1, 1, 1)),
+    ],
+)
+def test_words_that_stay_on_their_tile_are_copied_there(build):
+    """All of them: no turns on the ring."""
+    builder = picture(8, 12, 16)
+    build(builder)
+    (step,) = steps_of(check(builder, concurrent=True), MapMoveStep)
+    assert all(message.stays for message in step.messages)
+
+
+@pytest.mark.parametrize("size", [9, 14])
+def test_copies_beside_messages(size):
+    builder = picture(size, size, 12)
+    check(
+        builder.transpose((0, 2, 1, 3)).resize_nearest_neighbor((2 * size, 2 * size)),
+        concurrent=True,
+    )
