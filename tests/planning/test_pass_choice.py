@@ -14,7 +14,7 @@ from compiler.planning.plan import NarrowBuffer, Plan
 from compiler.planning.planner import Region
 from compiler.planning.refusal import NoRoom
 from compiler.release import Release
-from tests.lowering.test_spatial_passes import MODELS, block, picture
+from tests.spatial_pass_models import MODELS, block, picture
 from tests.spatial_passes import run_in_passes, small_plan
 
 
