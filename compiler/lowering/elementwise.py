@@ -10,6 +10,7 @@ and asks the next layer for a reset behind its halo exchange.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ..planning.elementwise import SumStep
@@ -115,17 +116,7 @@ def lower_interior_copy(lowering: Lowering, step: InteriorCopyStep) -> None:
     fence_identity(lowering, step.identity)
     lowering.program.idle()
     base, target = lowering.address(step.input), lowering.address(step.output)
-    for tile_class in step.classes:
-        (source,) = tile_class.sources
-        lowering.add(
-            copy_words(
-                lowering,
-                tile_class.tiles,
-                (tile_class.height, tile_class.width, step.channel_words),
-                (base + source.offset, source),
-                (target + tile_class.target.offset, tile_class.target),
-            )
-        )
+    copy_patches(lowering, step.classes, step.channel_words, base, target)
     lowering.program.idle()
     lowering.reset()
 
@@ -157,6 +148,23 @@ def lower_channel_copy(lowering: Lowering, step: ChannelCopyStep) -> None:
         )
     lowering.program.idle()
     lowering.reset()
+
+
+def copy_patches(
+    lowering: Lowering, classes: Iterable[PatchClass], words: int, source: int, target: int
+) -> None:
+    """Copies of `words` words of each pixel between maps at these word addresses; no signals."""
+    for tile_class in classes:
+        (patch,) = tile_class.sources
+        lowering.add(
+            copy_words(
+                lowering,
+                tile_class.tiles,
+                (tile_class.height, tile_class.width, words),
+                (source + patch.offset, patch),
+                (target + tile_class.target.offset, tile_class.target),
+            )
+        )
 
 
 def copy_words(

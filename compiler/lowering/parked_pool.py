@@ -21,7 +21,7 @@ from ..planning.parked_pool import (
 )
 from ..planning.tiling import GRID
 from .constant_lines import fence_identity
-from .elementwise import copy_words
+from .elementwise import copy_patches
 from .line_transfer import relay_buffer
 from .lower import Lowering
 from .mesh_transfer import ALL_MESH_FLAGS, INCOMING, OUTGOING
@@ -44,17 +44,7 @@ def lower_channel_cut(lowering: Lowering, step: ChannelCutStep) -> None:
     fence_identity(lowering, step.identity)
     lowering.program.idle()
     base, target = lowering.address(step.input) + step.first, lowering.address(step.output)
-    for tiles in step.classes:
-        (source,) = tiles.sources
-        lowering.add(
-            copy_words(
-                lowering,
-                tiles.tiles,
-                (tiles.height, tiles.width, step.channel_words),
-                (base + source.offset, source),
-                (target + tiles.target.offset, tiles.target),
-            )
-        )
+    copy_patches(lowering, step.classes, step.channel_words, base, target)
     lowering.reset()
     lowering.program.idle()
 

@@ -74,7 +74,7 @@ def plan_root(planner: PlanBuilder, op: Operator) -> None:
     target = result_map(planner, op, [operand])
     classes = patch_classes([operand.layout], target.layout)
     row = max(tile_class.width for tile_class in classes) * operand.layout.channel_words
-    for band in row_bands(classes, max(MOST_WORDS // row, 1)):
+    for band in row_bands(classes, MOST_WORDS, row):
         _add_step(planner, op, (operand, target), band, factor)
 
 

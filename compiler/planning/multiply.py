@@ -104,7 +104,7 @@ def add_product(
     pixels = max(map(length, compact.columns.held))
     row = SPREAD * pixels * compact.pixel_words
     classes = patch_classes([compact], target.layout)
-    for band in row_bands(classes, max(MOST_SPREAD // row, 1)):
+    for band in row_bands(classes, MOST_SPREAD, row):
         rows = max(tile_class.height for tile_class in band)
         spread = planner.unused(f"{op.index} spread")
         planner.add(

@@ -120,9 +120,8 @@ def plan_normalization(planner: PlanBuilder, op: Operator) -> None:
     target = result_map(planner, op, [operand, magnitude])
     line = planner.block_line(LINES, top_line(planner, op))
     classes = patch_classes([operand.layout], target.layout)
-    words = operand.layout.channel_words
-    columns = max(tile_class.width for tile_class in classes)
-    for band in row_bands(classes, max(MOST_WORDS // (columns * words), 1)):
+    row = operand.layout.channel_words * max(tile_class.width for tile_class in classes)
+    for band in row_bands(classes, MOST_WORDS, row):
         _add_step(planner, op, (operand, magnitude, target), band, line)
 
 

@@ -13,7 +13,7 @@ from .builder import PlanBuilder
 from .map_layout import MapLayout
 from .pass_builder import Extent, PassBuilder
 from .passes import Run, cut
-from .tiling import Interval, length, split
+from .tiling import Interval, most_words
 
 _NEW_RESULTS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D"})
 """Operators whose results never lie where an operand was."""
@@ -32,9 +32,9 @@ def least_words(planner: PlanBuilder, run: Run, *, counted: bool) -> int:
     if run.rows > 1 and flow.producer(source) is not None:
         beside += _layout_words(planner, source)
     if run.rows > 1 and flow.readers(target):
-        waiting = [_busiest(part, (0, width), channels) for part in rows]
+        waiting = [most_words(part, (0, width), channels) for part in rows]
         beside += sum(waiting if counted else waiting[:number])
-        beside -= _busiest(rows[number], middle, channels) if counted else 0
+        beside -= most_words(rows[number], middle, channels) if counted else 0
     if max(beside, collected) > planner.capacity:
         return max(beside, collected)
     part = _PassPart(planner, operators, target, (rows[number], middle))
@@ -60,7 +60,7 @@ class _PassPart:
         if whole_rows and self.planner.dataflow.producer(self.source) is None:
             _, width, channels = self.planner.map_shape(self.source)
             rows, _ = self.builder.extents[self.source]
-            most = max(most, _busiest(rows, (0, width), channels) + self._map(self.source))
+            most = max(most, most_words(rows, (0, width), channels) + self._map(self.source))
         return most
 
     def _of_operators(self) -> int:
@@ -95,7 +95,7 @@ def _collected(
     """Words of the whole result, and of the parts of which it is put together."""
     height, width = (0, rows[-1][1]), (0, columns[-1][1])
     parts = [(part, width) for part in rows] if run.rows > 1 else [(height, c) for c in columns]
-    return sum(_busiest(*part, channels) for part in (*parts, (height, width)))
+    return sum(most_words(*part, channels) for part in (*parts, (height, width)))
 
 
 def _beside(planner: PlanBuilder, run: Run) -> int:
@@ -111,9 +111,3 @@ def _beside(planner: PlanBuilder, run: Run) -> int:
 def _layout_words(planner: PlanBuilder, tensor: int) -> int:
     layout = planner.layouts.get(tensor)
     return layout.words if isinstance(layout, MapLayout) else 0
-
-
-def _busiest(rows: Interval, columns: Interval, channels: int) -> int:
-    """Words of the tile with the largest part."""
-    sides = [max(map(length, split(*axis))) for axis in (rows, columns)]
-    return sides[0] * sides[1] * -(-channels // 4)

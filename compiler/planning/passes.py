@@ -33,7 +33,7 @@ from .pass_steps import (
 )
 from .plan import WIDE_LINES
 from .refusal import Refusal
-from .tiling import Interval, length, split
+from .tiling import Interval, most_words
 from .wide_memory import stack_blocks
 
 _PARKED = "parked"
@@ -131,8 +131,7 @@ class _RunPlanner:
     def _result_words(self, rows: Interval) -> int:
         """Words of a part of the result."""
         _, width, channels = self.planner.map_shape(self.target)
-        busiest = max(map(length, split(*rows))) * max(map(length, split(0, width)))
-        return busiest * -(-channels // 4)
+        return most_words(rows, (0, width), channels)
 
     def _row_part(self, number: int, rows: Interval, columns: Sequence[Interval]) -> _Place:
         """All passes of one part of the rows; its result, over all columns."""

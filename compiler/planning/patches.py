@@ -131,11 +131,13 @@ def patch_classes(sources: Sequence[MapLayout], target: MapLayout) -> tuple[Patc
     return tuple(replace(key, tiles=mask) for key, mask in masks.items())
 
 
-def row_bands(classes: Sequence[PatchClass], most: int) -> Iterator[tuple[PatchClass, ...]]:
-    """The same pixels in bands of at most `most` rows of every tile; bands are of equal height,
-    but for the last one."""
+def row_bands(
+    classes: Sequence[PatchClass], most: int, row: int
+) -> Iterator[tuple[PatchClass, ...]]:
+    """The same pixels in bands of at most `most` words of every tile, at `row` words a row, or of
+    one row if that has more; bands are of equal height, but for the last one."""
     height = max(tile_class.height for tile_class in classes)
-    rows = -(-height // -(-height // most))
+    rows = -(-height // -(-height // max(most // row, 1)))
     for first in range(0, height, rows):
         yield tuple(
             replace(

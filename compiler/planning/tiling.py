@@ -33,6 +33,12 @@ def length(interval: Interval) -> int:
     return max(interval[1] - interval[0], 0)
 
 
+def most_words(rows: Interval, columns: Interval, channels: int) -> int:
+    """Words of the tile with the largest part of such a map, without halos."""
+    height, width = (max(map(length, split(*axis))) for axis in (rows, columns))
+    return height * width * -(-channels // 4)
+
+
 def overlap(a: Interval, b: Interval) -> Interval:
     """The common part (possibly empty) of two intervals."""
     return max(a[0], b[0]), min(a[1], b[1])

@@ -107,7 +107,7 @@ def _add_bands(
     row = words * max(tile_class.width for tile_class in classes)
     line = planner.block_line(SUM_LINES + FIFO_LINES, top_line(planner, op))
     unit = _unit(planner, op)
-    for band in row_bands(classes, max(MOST_WORDS // row, 1)):
+    for band in row_bands(classes, MOST_WORDS, row):
         size = words * most_pixels(band)
         difference = SumStep(
             ops=(op.index,),
